@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { needs } from '../../../../../test/needs.ts'
+import type { Scopes } from '../types.ts'
+import { findProcess } from './processes.ts'
+import {
+  inAnotherAgent,
+  isBeating,
+  nastyNames,
+  nastyScript,
+  never,
+  textOf,
+  until,
+  withTrial,
+  type Made,
+  type Mechanism,
+} from './testing/trial.ts'
+
+const mechanisms: readonly Mechanism[] = ['cgroup', 'sweep']
+
+/** Starts the nasty script, waits until all of its descendants have beaten, and returns where they beat. */
+async function startNasty(scopes: Scopes, made: Made): Promise<string> {
+  await scopes.start(made.scope, made.launch(nastyScript, [made.folder]))
+  const beats = join(made.folder, 'beats')
+  await until('all to beat', () => nastyNames.every((name) => textOf(beats).includes(`${name}\n`)))
+  return beats
+}
+
+describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)('ending a scope (%s)', (mechanism) => {
+  const proof = mechanism === 'cgroup' ? 'stopped' : 'swept'
+
+  test('after the end of a scope nothing that was started in it does anything any more', () =>
+    withTrial(mechanism, async ({ scopes, make }) => {
+      const made = await make()
+      const beats = await startNasty(scopes, made)
+      const stopped = Number(textOf(join(made.folder, 'stopped')))
+
+      const ended = await scopes.end(made.scope, made.id)
+
+      expect(ended).toMatchObject({ proof, strays: [] })
+      expect(ended.killed.map(({ pid }) => pid)).toContain(stopped)
+      expect(ended.killed.some(({ command }) => command.includes('countermand-wrapper'))).toBe(true)
+      expect(findProcess(stopped)?.isDead ?? true, 'the stopped one is dead, not asleep').toBe(true)
+      expect(await isBeating(beats)).toBe(false)
+      expect(await scopes.isAlive(made.scope)).toBe(false)
+      expect(await scopes.exitStatus(made.folder)).toBe(null)
+    }))
+
+  test('a fork storm is ended', () =>
+    withTrial(mechanism, async ({ scopes, make }) => {
+      const made = await make()
+      const storm = `echo . >>"$1/beats"; for i in 1 2 3; do [ -d "$1" ] && /bin/sh "$0" "$1" & done; sleep 0.2; wait`
+      const limited = `[ "$(wc -l <"$1/beats")" -lt 20000 ] || exit\n${storm}`
+      await scopes.start(made.scope, made.launch(`[ -e "$1/beats" ] || : >"$1/beats"\n${limited}`, [made.folder]))
+      const beats = join(made.folder, 'beats')
+      await until('a storm', () => textOf(beats).length > 400)
+
+      expect(await scopes.end(made.scope, made.id)).toMatchObject({ proof })
+      expect(await isBeating(beats)).toBe(false)
+    }))
+
+  test('a frozen scope executes nothing, and no exit status appears', () =>
+    withTrial(mechanism, async ({ scopes, make, folder }) => {
+      const made = await make()
+      const beats = join(made.folder, 'beats')
+      const script = 'while [ ! -e "$1/go" ] && [ -d "$1" ]; do echo . >>"$1/beats"; sleep 0.01; done'
+      await scopes.start(made.scope, made.launch(script, [made.folder]))
+      await until('a beat', () => textOf(beats) !== '')
+
+      await scopes.freeze(made.scope)
+      const { writeFileSync } = await import('node:fs')
+      writeFileSync(join(made.folder, 'go'), folder)
+
+      expect(await isBeating(beats)).toBe(false)
+      expect(await scopes.exitStatus(made.folder)).toBe(null)
+      expect(await scopes.isAlive(made.scope)).toBe(true)
+    }))
+
+  test('ending twice, at the same time, or what never began says the same', () =>
+    withTrial(mechanism, async ({ scopes, make }) => {
+      const [made, unused] = [await make(), await make()]
+      await startNasty(scopes, made)
+
+      const both = await Promise.all([scopes.end(made.scope, made.id), scopes.end(made.scope, made.id)])
+      expect(both.map((ended) => ended.proof)).toEqual([proof, proof])
+      expect(await scopes.end(made.scope, made.id)).toEqual({ proof, killed: [], strays: [] })
+      expect(await scopes.end(unused.scope, unused.id)).toEqual({ proof, killed: [], strays: [] })
+    }))
+
+  test('a scope is ended only by the action whose name it bears, and no name leads out of the folder', () =>
+    withTrial(mechanism, async ({ scopes, make }) => {
+      const [made, other] = [await make(), await make()]
+      await expect(scopes.end(made.scope, other.id)).rejects.toThrow('is not the scope of')
+      for (const id of ['..', '../x', '', 'A'.repeat(36), `${made.id}/..`, made.id.toUpperCase().replace(/[0-9]/g, 'A')])
+        await expect(scopes.make(id)).rejects.toThrow('is no action id')
+    }))
+
+  test('what other actions and the agent itself run is left alone', () =>
+    withTrial(mechanism, async ({ scopes, make }) => {
+      const [made, other] = [await make(), await make()]
+      await scopes.start(other.scope, other.launch('echo $$; exec sleep 30'))
+      await startNasty(scopes, made)
+      const stranger = spawn('/bin/sleep', ['30'])
+      await once(stranger, 'spawn')
+      await scopes.end(made.scope, made.id)
+
+      expect(await scopes.isAlive(other.scope)).toBe(true)
+      expect(findProcess(stranger.pid ?? 0)?.isDead).toBe(false)
+      stranger.kill('SIGKILL')
+    }))
+
+  test('a scope is ended by a later agent, when the one that started it was killed', () =>
+    withTrial(mechanism, async ({ scopes, options, make }) => {
+      const made = await make()
+      const launch = JSON.stringify(made.launch(nastyScript, [made.folder]))
+      inAnotherAgent(
+        options,
+        `await scopes.start(${JSON.stringify(made.scope)}, ${launch}); process.kill(process.pid, 'SIGKILL')`,
+      )
+      const beats = join(made.folder, 'beats')
+      await until('all to beat', () => nastyNames.every((name) => textOf(beats).includes(`${name}\n`)))
+
+      expect(await scopes.isAlive(made.scope)).toBe(true)
+      expect(await scopes.end(made.scope, made.id)).toMatchObject({ proof })
+      expect(await isBeating(beats)).toBe(false)
+      expect(await scopes.ended(made.scope, made.folder, never)).toBe(null)
+    }))
+
+  test('an agent that an action started itself is not ended with it', () =>
+    withTrial(mechanism, async ({ scopes, options, make }) => {
+      const made = await make()
+      await startNasty(scopes, made)
+      const marked = ['env', `COUNTERMAND_ACTION=${made.id}`]
+      const program = `console.log((await scopes.end(${JSON.stringify(made.scope)}, '${made.id}')).proof)`
+      expect(inAnotherAgent(options, program, marked)).toBe(`${proof}\n`)
+    }))
+})

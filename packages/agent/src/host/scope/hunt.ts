@@ -1,0 +1,120 @@
+// Finds what belongs to an action by what its processes carry and where they come from, and kills it. Weaker than a
+// cgroup: who sheds environment, session and parent at once is not found (2 of 3 such were, tried).
+import type { Found } from '../types.ts'
+import {
+  carriesMark,
+  describe,
+  findProcess,
+  listProcesses,
+  ownLine,
+  signalProcess,
+  type Process,
+} from './processes.ts'
+import { isTrueWithin } from './waiting.ts'
+
+/** Whom to look for: who carries the action's mark, who is in its session, and who descends from one of these or a root. */
+export interface Quarry {
+  readonly actionId: string
+  /** The wrapper, as recorded: its session counts for as long as it can be the same one. */
+  readonly leader?: Process | null
+  /** Known processes that are dealt with otherwise; their descendants count. */
+  readonly roots?: readonly Process[]
+  /** How many looks in a row must find nobody when nobody was ever met: 2, or 1 where a cgroup has the proof already. */
+  readonly looks?: 1 | 2
+}
+
+/** A hunt under way. It remembers whom it met, so that a child is still known when its parent is gone. */
+export interface Hunt {
+  readonly quarry: Quarry
+  readonly roots: ReadonlyMap<number, Process>
+  readonly known: Map<number, Process>
+  readonly met: Map<string, { readonly process: Process; readonly found: Found }>
+}
+
+/** Begins a hunt. Nothing is looked at yet. */
+export function openHunt(quarry: Quarry): Hunt {
+  const roots = new Map(quarry.roots?.map((root) => [root.pid, root]))
+  return { quarry, roots, known: new Map(roots), met: new Map() }
+}
+
+/** Stops everybody (SIGSTOP) until looking again finds nobody new. False when that was not so within `withinMs`. */
+export async function stopAll(hunt: Hunt, withinMs: number): Promise<boolean> {
+  return inRounds(hunt, withinMs, () => {
+    const before = hunt.met.size
+    look(hunt, (process) => signalProcess(process, 'SIGSTOP'))
+    return hunt.met.size === before
+  })
+}
+
+/** Kills everybody until looking again finds nobody alive. False when that was not so within `withinMs`. */
+export async function killAll(hunt: Hunt, withinMs: number): Promise<boolean> {
+  return inRounds(hunt, withinMs, () => look(hunt, (process) => signalProcess(process, 'SIGKILL')) === 0)
+}
+
+/** Everybody met so far, as named then. */
+export function everybodyMet(hunt: Hunt): readonly Found[] {
+  return [...hunt.met.values()].map(({ found }) => found)
+}
+
+/** Those met who live still. */
+export function everybodyLeft(hunt: Hunt): readonly Found[] {
+  const left = [...hunt.met.values()].filter(({ process }) => {
+    const now = findProcess(process.pid)
+    return now?.startedAt === process.startedAt && !now.isDead
+  })
+  return left.map(({ found }) => found)
+}
+
+/** Looks once and returns how many belong to the action and live. `act` is called for each as soon as it is met. */
+export function look(hunt: Hunt, act: (process: Process) => void): number {
+  const { quarry, roots, known, met } = hunt
+  const spared = ownLine()
+  const seen = new Map<number, Process>()
+  const now = new Set<number>()
+  const meet = (member: Process): void => {
+    if (now.has(member.pid) || isSame(roots.get(member.pid), member)) return
+    now.add(member.pid)
+    known.set(member.pid, member)
+    act(member)
+    const key = `${member.pid} ${member.startedAt}`
+    if (!met.has(key)) met.set(key, { process: member, found: describe(member.pid) })
+  }
+
+  const isInSession = sessionOf(quarry.leader)
+  const pids = listProcesses()
+  if (!pids.includes(process.pid))
+    throw new Error('/proc does not show this very process, so it proves nothing.')
+  for (const pid of pids) {
+    const candidate = findProcess(pid)
+    if (!candidate || candidate.isDead || candidate.isKernel || spared.has(pid)) continue
+    seen.set(pid, candidate)
+    // Met here and not after the scan: by then, what forks on and on has moved.
+    if (isInSession(candidate) || carriesMark(pid, quarry.actionId)) meet(candidate)
+  }
+  for (let before = -1; before !== now.size;) {
+    before = now.size
+    for (const child of seen.values())
+      if (isSame(known.get(child.parent), seen.get(child.parent))) meet(child)
+  }
+  return now.size
+}
+
+/** A session's number is its leader's pid, which the kernel uses again only when the session is empty. */
+function sessionOf(leader: Process | null | undefined): (process: Process) => boolean {
+  if (!leader) return () => false
+  const successor = findProcess(leader.pid)
+  if (successor && !isSame(successor, leader)) return () => false
+  return ({ session, startedAt }) => session === leader.pid && startedAt >= leader.startedAt
+}
+
+function isSame(one: Process | undefined, other: Process | undefined): boolean {
+  return one !== undefined && one.pid === other?.pid && one.startedAt === other.startedAt
+}
+
+function inRounds(hunt: Hunt, withinMs: number, isQuiet: () => boolean): Promise<boolean> {
+  let quiet = 0
+  return isTrueWithin(withinMs, async () => {
+    quiet = isQuiet() ? quiet + 1 : 0
+    return quiet >= (hunt.met.size === 0 ? (hunt.quarry.looks ?? 2) : 2)
+  })
+}

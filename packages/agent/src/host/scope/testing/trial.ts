@@ -1,0 +1,124 @@
+// A place for tests of scopes: real processes in scopes of a random name, and nothing left of them afterwards.
+import { spawnSync } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { openScopes, type ScopeOptions } from '../../scope.ts'
+import type { Launch, Scopes } from '../../types.ts'
+
+export type Mechanism = 'cgroup' | 'sweep'
+
+export interface Trial {
+  readonly scopes: Scopes
+  /** What `openScopes` was given; again, it makes a second agent. */
+  readonly options: ScopeOptions
+  /** A folder that goes at the end. Scripts should stop by themselves when it is gone. */
+  readonly folder: string
+  /** Makes a scope that is ended at the end, come what may. */
+  make(): Promise<Made>
+}
+
+export interface Made {
+  readonly id: string
+  readonly scope: string
+  /** The launch folder. */
+  readonly folder: string
+  /** A shell script, its arguments, and its environment besides a plain PATH. */
+  launch(script: string, args?: readonly string[], env?: Record<string, string>): Launch
+}
+
+export const never = new AbortController().signal
+
+export async function withTrial(mechanism: Mechanism, run: (trial: Trial) => Promise<void>): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'countermand-trial-'))
+  const forced = mechanism === 'sweep' ? { mechanism } : {}
+  const options = { name: `test-${randomUUID()}`, folder: join(folder, 'scopes'), log: () => undefined, ...forced }
+  const scopes = await openScopes(options)
+  const made: Made[] = []
+  try {
+    if (scopes.proof !== (mechanism === 'sweep' ? 'swept' : 'stopped')) throw new Error(scopes.description)
+    await run({ scopes, options, folder, make: async () => (made[made.length] = await makeIn(scopes, folder)) })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+    for (const { scope, id } of made) await scopes.end(scope, id, { patienceMs: 10_000 })
+    const parent = dirname(await scopes.make(randomUUID()).then((last) => (rmdirSync(last), last)))
+    if (mechanism === 'cgroup') rmdirSync(parent)
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+async function makeIn(scopes: Scopes, root: string): Promise<Made> {
+  const id = randomUUID()
+  const folder = join(root, id)
+  mkdirSync(folder)
+  const scope = await scopes.make(id)
+  const launch = (text: string, args: readonly string[] = [], env: Record<string, string> = {}): Launch => {
+    const script = join(folder, 'script')
+    writeFileSync(script, text)
+    return { command: ['/bin/sh', script, ...args], folder, cwd: root, env: { PATH: '/usr/bin:/bin', ...env } }
+  }
+  return { id, scope, folder, launch }
+}
+
+/** Waits until it is so; fails after 20 s with what was waited for. */
+export async function until(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
+  for (const end = performance.now() + 20_000; performance.now() < end; await sleep(5)) if (await ask()) return
+  throw new Error(`Waited in vain for: ${what}`)
+}
+
+/** A file's text, or nothing while it does not exist. */
+export function textOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** Long enough for what still beats to be heard: a beater beats every 10 ms. Says whether anything was. */
+export async function isBeating(beats: string): Promise<boolean> {
+  const before = textOf(beats)
+  await sleep(300)
+  return textOf(beats) !== before
+}
+
+/** Runs a program in a Node of its own, where `scopes` is openScopes(…) of these options, and returns what it prints. */
+export function inAnotherAgent(options: ScopeOptions, program: string, around: readonly string[] = []): string {
+  const module = JSON.stringify(join(import.meta.dirname, '../../scope.ts'))
+  const text = `import { openScopes } from ${module}
+    const scopes = await openScopes({ ...${JSON.stringify(options)}, log: (line) => console.error(line) })
+    ${program}`
+  const node = [process.execPath, '--input-type=module', '-e', text]
+  const [file = '', ...args] = [...around, ...node]
+  const { stdout, stderr, signal } = spawnSync(file, args, { encoding: 'utf8', timeout: 25_000 })
+  if (signal !== null && signal !== 'SIGKILL') throw new Error(`ended by ${signal}: ${stderr}`)
+  return stdout + stderr
+}
+
+/**
+ * A script whose descendants each do what keeps a killer away, and beat on: they append their names to \`beats\`. The
+ * one that is stopped beats once, and leaves its pid in \`stopped\`.
+ */
+export const nastyScript = `
+here=$1; beats=$here/beats
+cat >"$here/beat" <<'END'
+while [ -d "$2" ]; do echo "$1" >>"$2/beats"; sleep 0.01; done
+END
+cat >"$here/fork" <<'END'
+[ -d "$1" ] || exit
+echo forking >>"$1/beats"
+sleep 0.01
+/bin/sh "$1/fork" "$1" &
+END
+beat="/bin/sh $here/beat"
+(trap '' TERM HUP INT; exec $beat deaf "$here") &
+setsid $beat session "$here" &
+(setsid /bin/sh -c "$beat twice '$here' &" &)
+env -i $beat bare "$here" &
+/bin/sh -c 'echo $$ >"$1/stopped"; echo stopped >>"$1/beats"; kill -STOP $$; exec '"$beat"' continued "$1"' sh "$here" &
+/bin/sh "$here/fork" "$here" &
+exec $beat script "$here"
+`
+export const nastyNames = ['deaf', 'session', 'twice', 'bare', 'stopped', 'forking', 'script']

@@ -1,0 +1,13 @@
+import type { Permission } from '../permissions.ts'
+
+/** What the server knows of an action type before any device is asked. */
+export interface ActionTypeRow {
+  /** Anyone who may issue it holds this. */
+  readonly permission: Permission
+  /** True where a cancel undoes what was done; false where it only stops what runs. */
+  readonly reversible: boolean
+  /** How long the device lets it run, in milliseconds. */
+  readonly runLimitMs: number
+}
+
+export const minutes = (count: number): number => count * 60_000

@@ -1,0 +1,85 @@
+import { Type, type Static, type TSchema } from 'typebox'
+import { actionTypes } from './actions/index.ts'
+import { cancelStates, effects, phases, proofs, reasons } from './lifecycle.ts'
+
+const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
+const Timestamp = Type.String({ description: 'UTC, up to seven fraction digits, trailing zeros dropped' })
+const oneOf = <const Words extends readonly string[]>(words: Words) =>
+  Type.Unsafe<Words[number]>({ type: 'string', enum: [...words] })
+
+export const statuses = ['Pending', 'InProgress', 'Succeeded', 'Failed', 'TimeOut', 'Cancelled'] as const
+export type Status = (typeof statuses)[number]
+
+/** One live response command as it is sent, echoed and run (`wire.md` 3). */
+export const Command = Type.Object({
+  type: oneOf(['PutFile', 'RunScript', 'GetFile']),
+  params: Type.Array(Type.Object({ key: Type.String(), value: Type.String() })),
+})
+export type Command = Static<typeof Command>
+
+export const commandStatuses = ['Created', 'Completed', 'Failed'] as const
+export const CommandState = Type.Object({
+  index: Type.Integer(),
+  startTime: OrNull(Timestamp),
+  endTime: OrNull(Timestamp),
+  commandStatus: oneOf(commandStatuses),
+  errors: Type.Array(Type.String()),
+  command: Command,
+})
+
+/** What we know beyond the reference's six words. Clients of the original API ignore it. */
+export const Extension = Type.Object({
+  phase: oneOf(phases),
+  cancel: OrNull(
+    Type.Object({
+      state: oneOf(cancelStates),
+      requestor: Type.String(),
+      comment: OrNull(Type.String()),
+      requestedDateTimeUtc: Timestamp,
+      deadlineUtc: OrNull(Timestamp),
+      detail: OrNull(Type.String()),
+    }),
+  ),
+  effect: Type.Object({ state: oneOf(effects), residues: Type.Array(Type.String()) }),
+  proof: OrNull(oneOf(proofs)),
+  reason: OrNull(oneOf(reasons)),
+  deadlineUtc: OrNull(Timestamp),
+  attempt: Type.Integer(),
+  lateOutcome: OrNull(Type.String()),
+})
+
+/** A machine action in the key order of the real service (`wire.md` 2); every key is always there. */
+export const MachineAction = Type.Object({
+  '@odata.context': Type.Optional(Type.String()),
+  id: Type.String(),
+  type: oneOf(actionTypes),
+  title: Type.Null(),
+  requestor: Type.String(),
+  requestorComment: OrNull(Type.String()),
+  status: oneOf(statuses),
+  machineId: Type.String(),
+  computerDnsName: Type.String(),
+  creationDateTimeUtc: Timestamp,
+  lastUpdateDateTimeUtc: Timestamp,
+  cancellationRequestor: OrNull(Type.String()),
+  cancellationComment: OrNull(Type.String()),
+  cancellationDateTimeUtc: OrNull(Timestamp),
+  errorHResult: Type.Integer(),
+  scope: OrNull(Type.String()),
+  externalId: OrNull(Type.String()),
+  requestSource: Type.Literal('PublicApi'),
+  relatedFileInfo: Type.Null(),
+  commands: Type.Array(CommandState),
+  troubleshootInfo: Type.Null(),
+  countermand: Extension,
+})
+export type MachineAction = Static<typeof MachineAction>
+
+/** The list envelope (`wire.md` 7). */
+export const ListOf = <T extends TSchema>(item: T) =>
+  Type.Object({ '@odata.context': Type.String(), value: Type.Array(item) })
+
+/** The envelope of a single string, a download link for example. */
+export const StringValue = Type.Object({ '@odata.context': Type.String(), value: Type.String() })
+
+export { OrNull, Timestamp, oneOf }

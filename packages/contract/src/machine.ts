@@ -1,0 +1,47 @@
+import { Type, type Static } from 'typebox'
+import { OrNull, Timestamp, oneOf } from './machine-action.ts'
+
+export const IpAddress = Type.Object({
+  ipAddress: Type.String(),
+  macAddress: OrNull(Type.String()),
+  type: Type.String(),
+  operationalStatus: Type.String(),
+})
+
+/** A machine in the key order of the real service (`wire.md` 12.1). */
+export const Machine = Type.Object({
+  '@odata.context': Type.Optional(Type.String()),
+  id: Type.String(),
+  mergedIntoMachineId: Type.Null(),
+  isPotentialDuplication: Type.Boolean(),
+  isExcluded: Type.Boolean(),
+  exclusionReason: Type.Null(),
+  computerDnsName: Type.String(),
+  firstSeen: Timestamp,
+  lastSeen: OrNull(Timestamp),
+  osPlatform: OrNull(Type.String()),
+  osVersion: OrNull(Type.String()),
+  osProcessor: OrNull(Type.String()),
+  version: OrNull(Type.String()),
+  lastIpAddress: OrNull(Type.String()),
+  lastExternalIpAddress: OrNull(Type.String()),
+  agentVersion: OrNull(Type.String()),
+  osBuild: OrNull(Type.Integer()),
+  healthStatus: oneOf(['Active', 'Inactive', 'Unknown']),
+  deviceValue: oneOf(['Normal', 'Low', 'High']),
+  rbacGroupId: Type.Integer(),
+  rbacGroupName: OrNull(Type.String()),
+  riskScore: oneOf(['None', 'Informational', 'Low', 'Medium', 'High']),
+  exposureLevel: oneOf(['None', 'Low', 'Medium', 'High']),
+  isAadJoined: Type.Boolean(),
+  aadDeviceId: Type.Null(),
+  machineTags: Type.Array(Type.String()),
+  defenderAvStatus: Type.String(),
+  onboardingStatus: oneOf(['Onboarded', 'CanBeOnboarded', 'Unsupported', 'InsufficientInfo']),
+  osArchitecture: OrNull(Type.String()),
+  managedBy: Type.String(),
+  managedByStatus: Type.String(),
+  ipAddresses: Type.Array(IpAddress),
+  vmMetadata: Type.Null(),
+})
+export type Machine = Static<typeof Machine>

@@ -1,0 +1,87 @@
+import { Type, type Static } from 'typebox'
+import { Command, ListOf, MachineAction, OrNull, StringValue, Timestamp } from '../machine-action.ts'
+import type { Operation } from '../operation.ts'
+import { machineReaders, responsePermissions } from '../permissions.ts'
+
+/** One line of an action's history, with the device's own signed words where it had any. */
+export const ActionEventEntry = Type.Object({
+  sequence: Type.Integer(),
+  kind: Type.String(),
+  at: Timestamp,
+  actor: OrNull(Type.String()),
+  data: Type.Record(Type.String(), Type.Unknown()),
+  previous: Type.String(),
+  digest: Type.String(),
+  /** The signed sync, verbatim (a compact JWS), where the device's word caused this event. */
+  statement: OrNull(Type.String()),
+})
+
+export type ActionEventEntry = Static<typeof ActionEventEntry>
+
+/** Reading and cancelling (`wire.md` 1.1). */
+export const machineActions = {
+  listMachineActions: {
+    method: 'GET',
+    path: '/api/machineactions',
+    permission: machineReaders,
+    limit: 'read',
+    target: 'none',
+    status: 200,
+    reply: ListOf(MachineAction),
+  },
+  getMachineAction: {
+    method: 'GET',
+    path: '/api/machineactions/:id',
+    permission: machineReaders,
+    limit: 'read',
+    target: 'machineAction',
+    status: 200,
+    reply: MachineAction,
+  },
+  cancelMachineAction: {
+    method: 'POST',
+    path: '/api/machineactions/:id/cancel',
+    permission: { app: responsePermissions, delegated: responsePermissions },
+    limit: 'cancel',
+    target: 'machineAction',
+    body: Type.Object({ Comment: Type.Optional(Type.String()) }),
+    status: 200,
+    reply: MachineAction,
+  },
+  getLiveResponseResult: {
+    method: 'GET',
+    path: '/api/machineactions/:id/GetLiveResponseResultDownloadLink(index=:index)',
+    permission: { app: machineReaders.app, delegated: ['Machine.LiveResponse'] },
+    limit: 'read',
+    target: 'machineAction',
+    status: 200,
+    reply: StringValue,
+  },
+  listMachineActionEvents: {
+    method: 'GET',
+    path: '/api/countermand/actions/:id/events',
+    permission: machineReaders,
+    limit: 'read',
+    target: 'machineAction',
+    status: 200,
+    reply: ListOf(ActionEventEntry),
+  },
+} as const satisfies Record<string, Operation>
+
+/** Issuing (`wire.md` 1.2). */
+export const machineResponses = {
+  runLiveResponse: {
+    method: 'POST',
+    path: '/api/machines/:id/runliveresponse',
+    permission: { app: ['Machine.LiveResponse'], delegated: ['Machine.LiveResponse'] },
+    limit: 'liveResponse',
+    target: 'machine',
+    body: Type.Object({
+      Comment: Type.Optional(Type.String()),
+      ExternalId: Type.Optional(Type.String()),
+      Commands: Type.Array(Command, { minItems: 1 }),
+    }),
+    status: 201,
+    reply: MachineAction,
+  },
+} as const satisfies Record<string, Operation>

@@ -1,0 +1,62 @@
+/** The agent for this host: a process of its own beside the server, started again when it ends by itself. */
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+export interface AgentOptions {
+  readonly dataFolder: string
+  /** Given to an agent that has no identity yet. */
+  readonly enrolmentToken: string
+  readonly pretend: boolean
+  readonly allowContainment: boolean
+  readonly say: (line: string) => void
+}
+
+const main = fileURLToPath(new URL('../../agent/src/main.ts', import.meta.url))
+const longestPauseMs = 30_000
+
+/** Starts it; the returned function stops it (scripts that it runs go on, and are taken up again) and waits for its end. */
+export function startAgent(options: AgentOptions): () => Promise<void> {
+  let stopping = false
+  let failures = 0
+  let child: ChildProcess | undefined
+  let again: NodeJS.Timeout | undefined
+  let ended: Promise<unknown> = Promise.resolve()
+
+  const start = (): void => {
+    const began = Date.now()
+    const agent = launch(options)
+    child = agent
+    ended = new Promise((resolve) => {
+      agent.once('exit', (code, signal) => {
+        resolve(undefined)
+        if (stopping) return
+        failures = Date.now() - began > 60_000 ? 0 : failures + 1
+        const pauseMs = Math.min(500 * 2 ** failures, longestPauseMs)
+        options.say(`the agent ended (${signal ?? `exit ${code}`}); starting it again in ${pauseMs / 1000} s`)
+        again = setTimeout(start, pauseMs)
+      })
+    })
+  }
+  start()
+  return async () => {
+    stopping = true
+    clearTimeout(again)
+    child?.stdin?.end()
+    await ended
+  }
+}
+
+function launch(options: AgentOptions): ChildProcess {
+  const flags = [...(options.pretend ? ['--pretend'] : []), ...(options.allowContainment ? ['--allow-containment'] : [])]
+  const agent = spawn(process.execPath, [main, '--data', options.dataFolder, '--tied', ...flags], {
+    // Tied: its standard input ends with us, however we end, and so does it.
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, COUNTERMAND_AGENT_ENROL: options.enrolmentToken },
+    // Ctrl-C reaches us; the agent is told by the end of its input, in our order.
+    detached: true,
+  })
+  agent.stdin?.on('error', () => undefined)
+  if (agent.stdout !== null) createInterface({ input: agent.stdout }).on('line', (line) => options.say(line))
+  return agent
+}

@@ -1,0 +1,39 @@
+import type { Action } from '../core/action-shape.ts'
+import { isOpen } from '../core/action.ts'
+import { findAction, unknownAction } from './read-action.ts'
+import type { App } from './ports.ts'
+
+/**
+ * Takes an action back. The request is on disk when this returns; `cancelled` is said only with a proof, for which an
+ * online device is waited for a moment.
+ * @throws Refusal ResourceNotFound; BadRequest when the action has ended otherwise.
+ */
+export async function cancelAction(app: App, id: string, by: string, comment: string | null): Promise<Action> {
+  const action = await app.store.write(async ({ actions }) => {
+    const before = await actions.find(id)
+    if (before === null) throw unknownAction(id)
+    return actions.advance(before, { kind: 'cancel_requested', by, comment, reason: 'user' }, app.now())
+  })
+  return isOpen(action) ? settled(app, action) : action
+}
+
+/** The action once it has ended, or as it is when the wait is over. */
+async function settled(app: App, action: Action): Promise<Action> {
+  let tell = (): void => undefined
+  const stop = app.bus.onAction(action.id, () => tell())
+  const timeUp = AbortSignal.timeout(app.settleWithinMs)
+  try {
+    for (;;) {
+      // Listening comes first: an end that is committed between the look and the wait is not missed.
+      const changed = new Promise<void>((resolve) => {
+        tell = resolve
+        timeUp.addEventListener('abort', () => resolve(), { once: true })
+      })
+      const now = await findAction(app, action.id)
+      if (!isOpen(now) || timeUp.aborted) return now
+      await changed
+    }
+  } finally {
+    stop()
+  }
+}

@@ -1,0 +1,50 @@
+import type { App } from './ports.ts'
+
+export const tokenLifetimeMs = 3_600_000
+
+/** What the reference is asked for (`wire.md` 10); each becomes the token's audience, and each is valid here. */
+const knownResources: readonly string[] = [
+  'https://api.securitycenter.microsoft.com',
+  'https://api.securitycenter.windows.com',
+  'https://securitycenter.onmicrosoft.com/windowsatpservice',
+  'https://api-gcc.securitycenter.microsoft.us',
+  'https://api-gov.securitycenter.microsoft.us',
+  'https://api.security.microsoft.com',
+]
+
+/** Is this resource, or audience, one of ours? `ownUrls`: the base URLs that we answer on. */
+export const isOurResource = (resource: string, ownUrls: readonly string[]): boolean =>
+  [...knownResources, ...ownUrls].includes(resource.replace(/\/+$/, ''))
+
+export interface TokenRequest {
+  readonly clientId: string
+  readonly clientSecret: string
+  /** A resource (v1), or a scope without its `/.default` (v2). */
+  readonly resource: string
+  readonly ownUrls: readonly string[]
+}
+
+/** Why no token is given, in the words of RFC 6749 5.2. */
+export type TokenRefusal = 'invalid_client' | 'invalid_scope'
+
+/** A token for an application by its secret, with the permissions that it has been given. */
+export async function issueToken(app: App, request: TokenRequest): Promise<{ token: string } | { refused: TokenRefusal }> {
+  const application = await app.store.read(({ applications }) => applications.find(request.clientId))
+  // Digests are compared, so the time taken says nothing of the secret.
+  const given = app.digest(request.clientSecret)
+  if (application === null || application.secretDigest !== given) return { refused: 'invalid_client' }
+  if (!isOurResource(request.resource, request.ownUrls)) return { refused: 'invalid_scope' }
+  const claims = {
+    aud: request.resource,
+    appid: application.id,
+    app_displayname: application.name,
+    appidacr: '1',
+    oid: application.objectId,
+    sub: application.objectId,
+    idtyp: 'app',
+    roles: application.permissions,
+    tid: app.identity.tenantId,
+    ver: '1.0',
+  }
+  return { token: await app.signer.signToken(claims, tokenLifetimeMs, app.now()) }
+}

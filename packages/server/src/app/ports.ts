@@ -1,0 +1,227 @@
+/** What the use cases need of the world, in their own words. Each is implemented by one folder beside this one. */
+import type { Readable } from 'node:stream'
+import type { ChainHead, CommandOutcome, LimitClass } from '@countermand/contract'
+import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
+import type { Device } from '../core/device.ts'
+
+export interface App {
+  readonly store: Store
+  readonly bus: Bus
+  readonly signer: Signer
+  readonly files: Files
+  readonly counters: Counters
+  readonly ids: Ids
+  readonly now: () => Date
+  /** SHA-256, base64url. */
+  readonly digest: (text: string) => string
+  readonly identity: Identity
+  /** How long a cancel waits for the device's proof before it answers, in milliseconds. */
+  readonly settleWithinMs: number
+}
+
+/** What names this installation; made once, kept in the store. */
+export interface Identity {
+  readonly tenantId: string
+  /** Changes when the server is restored from a backup. */
+  readonly epoch: string
+}
+
+/**
+ * Everything durable. `write` runs its work in one transaction and returns after the commit is on disk. The work may be run
+ * again when another writer was faster, so it does nothing but read and write rooms. A throw takes back all of it.
+ */
+export interface Store {
+  read<T>(work: (rooms: Rooms) => Promise<T>): Promise<T>
+  write<T>(work: (rooms: Rooms) => Promise<T>): Promise<T>
+  close(): Promise<void>
+}
+
+export interface Rooms {
+  readonly actions: ActionRows
+  readonly devices: DeviceRows
+  readonly events: EventRows
+  readonly library: LibraryRows
+  readonly applications: ApplicationRows
+  readonly enrolments: EnrolmentRows
+}
+
+/** A device's signed statement as the cause of a change: kept verbatim, once, with the events that it caused. */
+export interface Cause {
+  readonly digest: string
+  readonly seq: number
+  readonly jws: string
+}
+
+export interface ActionRows {
+  find(id: string): Promise<Action | null>
+  /** Newest first. */
+  list(page: { readonly top: number; readonly skip: number }): Promise<readonly Action[]>
+  /** Open, or ended while a cancel is still undelivered; oldest first. */
+  liveOf(machineId: string): Promise<readonly Action[]>
+  overdue(at: Date, most: number): Promise<readonly Action[]>
+  /** Every open action anywhere, for what must not be swept from under it. */
+  open(): Promise<readonly Action[]>
+  create(order: Order, commands: readonly CommandOutcome[]): Promise<Action>
+  /** The only way an action changes: `core/action.ts` decides, the row and its events are written together. */
+  advance(action: Action, event: ActionEvent, at: Date, cause?: Cause): Promise<Action>
+}
+
+export interface DeviceRows {
+  find(id: string): Promise<Device | null>
+  /** By id, else by computer name in any case. */
+  findNamed(idOrName: string): Promise<Device | null>
+  list(page: { readonly top: number; readonly skip: number }): Promise<readonly Device[]>
+  create(device: Device): Promise<void>
+  /** Everything but the head of its chain, which only events move. */
+  save(device: Device): Promise<void>
+  /** How far the chains of these devices have grown: their work counters. */
+  workOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
+  headOf(id: string): Promise<ChainHead>
+}
+
+export interface StoredEvent {
+  readonly sequence: number
+  readonly kind: string
+  readonly at: Date
+  readonly actor: string | null
+  readonly data: Readonly<Record<string, unknown>>
+  readonly previous: string
+  readonly digest: string
+  readonly statement: string | null
+}
+
+export interface EventRows {
+  /** Something that happened to a device, or (chain `server`) to none. */
+  append(chain: string, note: EventNote, at: Date, cause?: Cause): Promise<void>
+  /** Keeps a statement that brings news, whether or not the news changes anything. */
+  keep(machineId: string, cause: Cause, at: Date): Promise<void>
+  /** The history of one action, oldest first. */
+  ofAction(actionId: string): Promise<readonly StoredEvent[]>
+}
+
+export interface EventNote {
+  readonly kind: string
+  readonly actor: string | null
+  readonly alarm: boolean
+  readonly data: Readonly<Record<string, unknown>>
+}
+
+export interface LibraryEntry {
+  readonly fileName: string
+  readonly sha256: string
+  readonly size: number
+  readonly description: string | null
+  readonly hasParameters: boolean
+  readonly parametersDescription: string | null
+  readonly createdBy: string
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export interface LibraryRows {
+  find(fileName: string): Promise<LibraryEntry | null>
+  list(): Promise<readonly LibraryEntry[]>
+  put(entry: LibraryEntry): Promise<void>
+  /** False where there was none. */
+  remove(fileName: string): Promise<boolean>
+}
+
+export interface Application {
+  readonly id: string
+  readonly objectId: string
+  readonly name: string
+  /** SHA-256 of the secret, base64url: a secret is 256 random bits, so there is nothing to guess. */
+  readonly secretDigest: string
+  readonly permissions: readonly string[]
+}
+
+export interface ApplicationRows {
+  find(id: string): Promise<Application | null>
+  create(application: Application): Promise<void>
+}
+
+/** A one-time token. The device that used it gets the same answer again; another one gets none. */
+export interface EnrolmentRow {
+  readonly secretDigest: string
+  /** The existing device that it is for; null makes a new one. */
+  readonly forDevice: string | null
+  readonly expiresAt: Date
+  readonly usedByKey: string | null
+  readonly machineId: string | null
+}
+
+export interface EnrolmentRows {
+  find(secretDigest: string): Promise<EnrolmentRow | null>
+  put(row: EnrolmentRow): Promise<void>
+}
+
+/** Tells of commits. Anything it loses is found again by the next sync or the next look; nothing depends on it. */
+export interface Bus {
+  publish(change: Change): void
+  onWake(machineId: string, listen: () => void): () => void
+  onAction(actionId: string, listen: () => void): () => void
+}
+
+export interface Change {
+  readonly actions: readonly string[]
+  /** Devices that should sync now. */
+  readonly wake: readonly string[]
+}
+
+export interface VerifiedMessage {
+  readonly payload: unknown
+  readonly key: Readonly<Record<string, unknown>>
+  readonly thumbprint: string
+}
+
+/** The public key of a device, as a JWK; null for a device that has none. */
+export type KeyOf = (deviceId: string) => Promise<Readonly<Record<string, unknown>> | null>
+
+export interface Signer {
+  /** Thumbprint of the order key, which devices pin. */
+  readonly orderThumbprint: string
+  /** A compact JWS by the order key, its public half in the header. */
+  signOrder(payload: object, type: string): Promise<string>
+  /**
+   * Checks a device's JWS: by the key of the device that its header names, or, without `keyOf`, by the key that it
+   * brings along. Null when it does not hold.
+   */
+  verifyDevice(jws: string, type: string, keyOf: KeyOf | null): Promise<VerifiedMessage | null>
+  signToken(claims: Readonly<Record<string, unknown>>, validMs: number, now: Date): Promise<string>
+  /** The claims of one of our own tokens; null when signature, issuer or time does not hold. Audience is the caller's to check. */
+  verifyToken(token: string, now: Date): Promise<Readonly<Record<string, unknown>> | null>
+  publicKeys(): readonly object[]
+  /** Short text that only we can have made, for one purpose, until a time. */
+  seal(purpose: string, subject: string, until: Date): string
+  /** The subject; null when forged, for another purpose, or over. */
+  unseal(purpose: string, text: string, now: Date): string | null
+}
+
+export interface StoredFile {
+  readonly sha256: string
+  readonly size: number
+}
+
+/** Files in named shelves (`library`, `results/ACTION/INDEX`), each under its hash. What `put` has returned is on disk. */
+export interface Files {
+  /** @throws Refusal RequestEntityTooLarge beyond `limit` bytes; nothing is kept then. */
+  put(shelf: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<StoredFile>
+  open(shelf: string, sha256: string): Promise<{ readonly size: number; readonly content: Readable } | null>
+  list(shelf: string): Promise<readonly { readonly sha256: string; readonly changedAt: Date }[]>
+  remove(shelf: string, sha256: string): Promise<void>
+}
+
+export interface Counters {
+  /** Counts a call if it fits its limits; else the milliseconds to wait, and nothing is counted. */
+  take(caller: string, limit: LimitClass, now: Date): Promise<number>
+}
+
+export interface Ids {
+  /** UUIDv7: new ones sort after older ones. */
+  action(now: Date): string
+  /** 40 hex digits. */
+  device(): string
+  guid(): string
+  /** 256 random bits, base64url. */
+  secret(): string
+}

@@ -1,0 +1,194 @@
+/** Delivery: news in, orders out. One signed exchange is one transaction (`docs/protocol.md`). */
+import {
+  Statement,
+  canonical,
+  fits,
+  maxOffersPerReply,
+  messageTypes,
+  protocolVersion,
+  type NewsItem,
+  type Offer,
+  type Reply,
+} from '@countermand/contract'
+import type { Action } from '../core/action-shape.ts'
+import { isOpen, isOutstanding, isUndelivered } from '../core/action.ts'
+import { judge, taken, type Device } from '../core/device.ts'
+import { Refusal } from '../core/errors.ts'
+import type { App, Cause, Rooms } from './ports.ts'
+
+/** How long the ticket of a reply is good for: event stream and files, should the device not sync meanwhile. */
+const ticketLifetimeMs = 24 * 60 * 60_000
+export const ticketPurpose = 'device'
+
+type Orders = Omit<Reply, 'protocol' | 'machineId' | 'nonce' | 'epoch' | 'ticket'>
+
+/**
+ * Takes a device's statement and answers with its orders, signed over the statement's nonce.
+ * @throws Refusal Unauthorized for a statement that is not what it should be; Conflict for a device with two histories.
+ */
+export async function syncDevice(app: App, jws: string, address: string): Promise<string> {
+  const message = await app.signer.verifyDevice(jws, messageTypes.statement, (id) => keyOf(app, id))
+  if (message === null || !fits(Statement, message.payload)) {
+    throw new Refusal('Unauthorized', 'The statement is not signed by a device that is enrolled here.')
+  }
+  const statement = message.payload
+  if (statement.server !== app.signer.orderThumbprint) {
+    throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
+  }
+  const cause = { digest: app.digest(jws), seq: statement.seq, jws }
+  const orders = await app.store.write((rooms) =>
+    new Exchange(app, rooms, statement, cause).take(message.thumbprint, address),
+  )
+  if (orders === null) {
+    throw new Refusal('Conflict', 'This device has two histories: it was copied or rolled back, and must enrol again.')
+  }
+  const { machineId, nonce } = statement
+  const { epoch } = app.identity
+  const ticket = app.signer.seal(ticketPurpose, machineId, new Date(app.now().getTime() + ticketLifetimeMs))
+  const reply: Reply = { protocol: protocolVersion, machineId, nonce, epoch, ticket, ...orders }
+  return app.signer.signOrder(reply, messageTypes.reply)
+}
+
+const keyOf = async (app: App, id: string): Promise<Device['key']> =>
+  (await app.store.read(({ devices }) => devices.find(id)))?.key ?? null
+
+/** One statement inside its transaction. */
+class Exchange {
+  private readonly app: App
+  private readonly rooms: Rooms
+  private readonly statement: Statement
+  private readonly cause: Cause
+  private readonly at: Date
+
+  constructor(app: App, rooms: Rooms, statement: Statement, cause: Cause) {
+    this.app = app
+    this.rooms = rooms
+    this.statement = statement
+    this.cause = cause
+    this.at = app.now()
+  }
+
+  /** The orders; null for a device whose statements contradict each other. */
+  async take(keyThumbprint: string, address: string): Promise<Orders | null> {
+    const { devices } = this.rooms
+    const device = await devices.find(this.statement.machineId)
+    if (device === null || device.keyThumbprint !== keyThumbprint) {
+      throw new Refusal('Unauthorized', 'The key of this device is no longer valid.')
+    }
+    switch (judge(device.order, { ...this.statement, digest: this.cause.digest }, this.isFromBefore())) {
+      case 'replay':
+      case 'late':
+        return this.ordersFor(device)
+      case 'forked':
+        return this.fork(device, 'statement')
+      case 'take': {
+        const next = await this.news(device)
+        if (next === null) return this.fork(device, 'news')
+        await this.settle(device)
+        await devices.save({ ...next, ...this.portrait(address), lastSeen: this.at })
+        return this.ordersFor(next)
+      }
+    }
+  }
+
+  /** The device last heard a server of another epoch: this one was restored since, and has forgotten things. */
+  private isFromBefore(): boolean {
+    return this.statement.epoch !== null && this.statement.epoch !== this.app.identity.epoch
+  }
+
+  private portrait(address: string): Pick<Device, 'name' | 'facts' | 'capabilities' | 'lastAddress'> {
+    const { facts, capabilities } = this.statement
+    return { name: facts.hostName, facts, capabilities, lastAddress: address }
+  }
+
+  private async fork(device: Device, where: string): Promise<null> {
+    if (device.order.forked) return null
+    const data = { where, seq: this.statement.seq, taken: device.order.seq, digest: this.cause.digest }
+    const note = { kind: 'device.cloned', actor: null, alarm: true, data }
+    await this.rooms.devices.save({ ...device, order: { ...device.order, forked: true } })
+    await this.rooms.events.append(device.id, note, this.at, this.cause)
+    return null
+  }
+
+  /** Applies what is new, in the device's own order. Null when its chain of news does not hold. */
+  private async news(device: Device): Promise<Device | null> {
+    let { news, newsDigest } = device.order
+    for (const item of this.statement.news) {
+      if (item.n <= news) continue
+      const follows = item.n === news + 1 && item.previous === newsDigest
+      if (!follows && !this.isFromBefore()) return null
+      await this.apply(device, item)
+      news = item.n
+      newsDigest = this.app.digest(canonical(item))
+    }
+    if (news !== device.order.news) await this.rooms.events.keep(device.id, this.cause, this.at)
+    const order = { ...taken(device.order, this.statement.seq, this.cause.digest), news, newsDigest }
+    return { ...device, order }
+  }
+
+  private async apply(device: Device, item: NewsItem): Promise<void> {
+    const { n, at, action: id, previous: _previous, ...said } = item
+    const action = await this.rooms.actions.find(id)
+    if (action?.machineId === device.id) {
+      await this.rooms.actions.advance(action, said, this.at, this.cause)
+      return
+    }
+    // Acknowledged all the same, or the device would say it for ever; and looked into.
+    const note = { kind: 'device.unknown_action', actor: null, alarm: true, data: { n, at, action: id, said: said.kind } }
+    await this.rooms.events.append(device.id, note, this.at, this.cause)
+  }
+
+  /** What the device's list says of each action, then what it is to be told. */
+  private async settle(device: Device): Promise<void> {
+    const held = new Set(this.statement.held.map(({ id }) => id))
+    let room = maxOffersPerReply
+    for (const action of await this.rooms.actions.liveOf(device.id)) {
+      const now = await (held.has(action.id) ? this.listed(action) : this.absent(action))
+      if (now.phase === 'offered' && !isOutstanding(now.cancel) && !held.has(now.id)) room -= 1
+      if (now.phase === 'queued' && room > 0 && !this.isFromBefore()) {
+        await this.advance(now, { kind: 'offered' })
+        room -= 1
+      }
+    }
+  }
+
+  private async listed(action: Action): Promise<Action> {
+    const now = await this.advance(action, { kind: 'accepted' })
+    return this.advance(now, { kind: 'cancel_sent' })
+  }
+
+  /**
+   * The device accepts only the reply to its latest nonce, so what it does not list now it will never accept: an offer
+   * that was lost. Says nothing to a server that may have forgotten what it offered.
+   */
+  private async absent(action: Action): Promise<Action> {
+    if (this.isFromBefore() || action.phase === 'queued') return action
+    if (action.phase === 'offered' && !isOutstanding(action.cancel)) return this.advance(action, { kind: 'offered' })
+    if (action.phase === 'offered' || !isOpen(action)) return this.advance(action, { kind: 'not_received' })
+    return this.advance(action, { kind: 'journal_lost' })
+  }
+
+  private advance(action: Action, event: Parameters<Rooms['actions']['advance']>[1]): Promise<Action> {
+    return this.rooms.actions.advance(action, event, this.at, this.cause)
+  }
+
+  /** A pure look at what stands now; a replayed statement gets it too. */
+  private async ordersFor(device: Device): Promise<Orders> {
+    const held = new Set(this.statement.held.map(({ id }) => id))
+    const live = await this.rooms.actions.liveOf(device.id)
+    const mayGo = live.filter((action) => isOpen(action) && !isOutstanding(action.cancel))
+    const stillLive = new Set(live.map(({ id }) => id))
+    return {
+      seq: device.order.seq,
+      acknowledged: device.order.news,
+      cancels: live.filter((action) => isOutstanding(action.cancel) || isUndelivered(action)).map(({ id }) => id),
+      starts: mayGo.filter(({ phase }) => phase === 'accepted').map(({ id }) => id),
+      offers: mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).map(toOffer),
+      finals: [...held].filter((id) => !stillLive.has(id)),
+      posture: null,
+      head: await this.rooms.devices.headOf(device.id),
+    }
+  }
+}
+
+const toOffer = ({ id, type, parameters, runLimitMs }: Action): Offer => ({ id, type, parameters, runLimitMs })

@@ -1,0 +1,249 @@
+/** The lifecycle of an action: what is possible, what follows. The one place that decides either. */
+import type { CancelState, CommandOutcome, Phase, Proof, Reason } from '@countermand/contract'
+import type { Action, ActionEvent, CallerEvent, Cancel, DeviceEvent, Effect, Order } from './action-shape.ts'
+import { cancelLimitMs, deadlineOf } from './deadline.ts'
+import { Refusal } from './errors.ts'
+import { late } from './late.ts'
+
+const waiting: readonly Phase[] = ['awaiting_approval', 'scheduled', 'queued']
+const before: readonly Phase[] = ['offered', 'accepted']
+const active: readonly Phase[] = ['running', 'settling']
+const onDevice: readonly Phase[] = [...before, ...active]
+export const openPhases: readonly Phase[] = [...waiting, ...onDevice]
+
+/** The lifecycle as a table: in which phases each event means anything. */
+const meaningful: Readonly<Record<ActionEvent['kind'], readonly Phase[]>> = {
+  offered: ['queued', 'offered'],
+  accepted: ['offered'],
+  started: before,
+  ended: [...before, 'running'],
+  finished: onDevice,
+  cancel_acknowledged: onDevice,
+  not_received: ['offered'],
+  refused_start: before,
+  stopped: onDevice,
+  reverted: onDevice,
+  revert_failed: onDevice,
+  cannot_stop: active,
+  unkillable: active,
+  journal_lost: ['accepted', ...active],
+  cancel_sent: onDevice,
+  deadline_passed: openPhases,
+  device_gone: openPhases,
+  cancel_requested: openPhases,
+  forced: onDevice,
+}
+
+/** Words that only an outstanding cancel makes possible; without one they are the device's mistake, or ours. */
+const needsCancel: readonly ActionEvent['kind'][] = [
+  'cancel_acknowledged',
+  'cancel_sent',
+  'not_received',
+  'refused_start',
+  'stopped',
+  'reverted',
+  'revert_failed',
+  'cannot_stop',
+  'unkillable',
+  'forced',
+]
+
+const outstandingStates: readonly CancelState[] = ['requested', 'sent', 'acknowledged']
+
+export const isOpen = (action: Pick<Action, 'phase'>): boolean => openPhases.includes(action.phase)
+export const isOutstanding = (cancel: Cancel | null): cancel is Cancel =>
+  cancel !== null && outstandingStates.includes(cancel.state)
+/** A device must be told of it: open with a cancel, or ended by force or time while the cancel had not arrived. */
+export const isUndelivered = (action: Action): boolean => action.cancel?.undelivered ?? false
+/** Who must act next, so that no open action is forgotten. */
+export const ownerOf = ({ phase }: Pick<Action, 'phase'>): 'server' | 'device' | null =>
+  waiting.includes(phase) ? 'server' : onDevice.includes(phase) ? 'device' : null
+
+/** A newly issued action. */
+export function issue(order: Order, commands: readonly CommandOutcome[]): Action {
+  const action: Action = {
+    ...order,
+    version: 1,
+    phase: 'queued',
+    attempt: 0,
+    cancel: null,
+    effect: { state: 'none', residues: [] },
+    proof: null,
+    reason: null,
+    deadlineAt: null,
+    updatedAt: order.createdAt,
+    finishedAt: null,
+    commands,
+    detail: null,
+    lateOutcome: null,
+  }
+  return { ...action, deadlineAt: deadlineOf(action, 'queued', order.createdAt) }
+}
+
+/**
+ * Given what is and what happened, says what is now. Pure: the clock comes in as `at`.
+ * A device's word that fits no transition changes no phase (it is kept as an event all the same); a caller who asks for
+ * the impossible is refused. Returns the very same object where nothing changed.
+ */
+export function advance(action: Action, event: ActionEvent, at: Date): Action {
+  if (event.kind === 'cancel_requested' && sameRequest(action, event)) return action
+  if (!meaningful[event.kind].includes(action.phase)) return outOfPlace(action, event, at)
+  if (needsCancel.includes(event.kind) && !isOutstanding(action.cancel)) return outOfPlace(action, event, at)
+
+  const change = consequence(action, event, at)
+  if (change === null) return action
+  const next = { ...action, ...change, updatedAt: at, version: action.version + 1 }
+  if (isOpen(next)) return { ...next, deadlineAt: deadlineAfter(action, next, at) }
+  return { ...next, deadlineAt: null, finishedAt: at }
+}
+
+/** The same caller with the same words, so that a lost answer can be asked for again. */
+function sameRequest({ phase, cancel }: Action, event: CallerEvent & { kind: 'cancel_requested' }): boolean {
+  const repeatable = isOutstanding(cancel) || phase === 'cancelled'
+  return repeatable && cancel?.by === event.by && cancel.comment === event.comment
+}
+
+function deadlineAfter(action: Action, next: Action, at: Date): Date {
+  if (isOutstanding(next.cancel)) return next.cancel.deadlineAt
+  if (next.phase === action.phase && action.deadlineAt !== null) return action.deadlineAt
+  return deadlineOf(next, next.phase, at)
+}
+
+/** An event that means nothing where the action stands. */
+function outOfPlace(action: Action, event: ActionEvent, at: Date): Action {
+  if (event.kind === 'cancel_requested') {
+    throw new Refusal('BadRequest', `The action is already ${action.phase}; it can no longer be cancelled.`)
+  }
+  if (event.kind === 'forced') {
+    throw new Refusal('BadRequest', 'Only an action with an outstanding cancel on its device can be forced.')
+  }
+  return isOpen(action) ? action : late(action, event, at)
+}
+
+/** What changes, apart from times and version; null for nothing. */
+function consequence(action: Action, event: ActionEvent, at: Date): Partial<Action> | null {
+  const { cancel } = action
+  const outstanding = isOutstanding(cancel)
+  switch (event.kind) {
+    case 'offered':
+      return outstanding ? null : { phase: 'offered', attempt: action.attempt + 1 }
+    case 'accepted':
+      return { phase: 'accepted' }
+    case 'started':
+      return { phase: 'running', commands: event.commands }
+    case 'ended':
+      return { phase: 'settling', commands: event.commands }
+    case 'finished':
+      return finished(action, event)
+    case 'cancel_requested':
+      return cancelRequested(action, event, at)
+    case 'cancel_sent':
+      return cancel?.state === 'requested' ? { cancel: { ...cancel, state: 'sent' } } : null
+    case 'cancel_acknowledged':
+      return cancel === null || cancel.state === 'acknowledged'
+        ? null
+        : { cancel: { ...cancel, state: 'acknowledged', undelivered: false } }
+    case 'not_received':
+      return proven(action, 'not_received', { state: 'none', residues: [] })
+    case 'refused_start':
+      return { ...proven(action, 'refused_start', { state: 'none', residues: [] }), commands: event.commands }
+    case 'stopped':
+      return { ...stopped(action, event), commands: event.commands }
+    case 'reverted':
+      return { ...proven(action, 'reverted', { state: 'reverted', residues: [] }), commands: event.commands }
+    case 'revert_failed':
+      return { ...revertFailed(action, event.residues), commands: event.commands }
+    case 'cannot_stop':
+      return cancel && { cancel: { ...cancel, refused: true, detail: event.detail } }
+    case 'unkillable':
+      return cancel && { cancel: { ...cancel, detail: event.detail } }
+    case 'journal_lost':
+      return { ...failedFor('journal_lost', cancel), effect: { state: 'unknown', residues: [] } }
+    case 'deadline_passed':
+      return overdue(action, at)
+    case 'device_gone':
+      return deviceGone(action, event.reason)
+    case 'forced':
+      return forced(action, event)
+  }
+}
+
+function cancelRequested(action: Action, event: CallerEvent & { kind: 'cancel_requested' }, at: Date): Partial<Action> | null {
+  // The first request stands on the wire; the store keeps every later one as an event.
+  if (isOutstanding(action.cancel)) return null
+  const cancel: Cancel = {
+    state: 'requested',
+    by: event.by,
+    comment: event.comment,
+    reason: event.reason,
+    requestedAt: at,
+    deadlineAt: new Date(at.getTime() + cancelLimitMs),
+    refused: false,
+    detail: null,
+    undelivered: true,
+  }
+  // No copy ever left the server, so nobody else need agree; otherwise only the device can prove it.
+  if (waiting.includes(action.phase)) return proven({ ...action, cancel }, 'never_offered', { state: 'none', residues: [] })
+  return { cancel }
+}
+
+/** The one way to `cancelled`: with a proof. */
+function proven(action: Action, proof: Proof, effect: Effect): Partial<Action> {
+  const cancel = action.cancel && { ...action.cancel, state: 'confirmed' as const, undelivered: false }
+  return { phase: 'cancelled', proof, effect, reason: action.cancel?.reason ?? 'user', cancel }
+}
+
+/** The processes are gone. A type with undo goes on to settle; its undo decides. */
+function stopped(action: Action, event: DeviceEvent & { kind: 'stopped' }): Partial<Action> {
+  if (action.reversible) return { phase: 'settling' }
+  return proven(action, event.proof, { state: event.residues.length > 0 ? 'partial' : 'none', residues: event.residues })
+}
+
+function finished(action: Action, event: DeviceEvent & { kind: 'finished' }): Partial<Action> {
+  const { cancel } = action
+  const { commands, detail } = event
+  // With undo, the end of the work is not the end: what it did is taken back first.
+  if (isOutstanding(cancel) && action.reversible) return { phase: 'settling', commands }
+  const reason: Reason = event.outcome === 'timed_out' ? 'run_limit' : event.outcome === 'failed' ? 'error' : 'done'
+  const known = isOutstanding(cancel)
+    ? { ...cancel, state: cancel.refused ? ('refused' as const) : ('too_late' as const), undelivered: false }
+    : cancel
+  return { phase: event.outcome, reason, commands, detail, cancel: known, effect: { state: 'applied', residues: [] } }
+}
+
+function revertFailed(action: Action, residues: readonly string[]): Partial<Action> {
+  const cancel = action.cancel && { ...action.cancel, state: 'confirmed' as const, undelivered: false }
+  return { phase: 'failed', reason: 'error', effect: { state: 'partial', residues }, cancel }
+}
+
+function failedFor(reason: Reason, cancel: Cancel | null): Partial<Action> {
+  return { phase: 'failed', reason, cancel: isOutstanding(cancel) ? unconfirmed(cancel) : cancel }
+}
+
+const unconfirmed = (cancel: Cancel): Cancel => ({ ...cancel, state: 'unconfirmed' })
+
+function overdue(action: Action, at: Date): Partial<Action> | null {
+  if (action.deadlineAt === null || at < action.deadlineAt) return null
+  const reason: Reason = active.includes(action.phase) ? 'run_limit' : 'not_after_passed'
+  return timedOut(action, reason)
+}
+
+function timedOut(action: Action, reason: Reason): Partial<Action> {
+  const effect: Effect = { state: waiting.includes(action.phase) ? 'none' : 'unknown', residues: [] }
+  const cancel = isOutstanding(action.cancel) ? unconfirmed(action.cancel) : action.cancel
+  return { phase: 'timed_out', reason, effect, cancel }
+}
+
+/** A wiped device's copies are gone with it, but what they did is not known. */
+function deviceGone(action: Action, reason: 'device_reenrolled' | 'device_removed'): Partial<Action> {
+  if (!waiting.includes(action.phase)) {
+    const end = timedOut(action, reason)
+    return { ...end, cancel: end.cancel ? { ...end.cancel, undelivered: false } : null }
+  }
+  return { phase: 'cancelled', proof: 'never_offered', reason, effect: { state: 'none', residues: [] } }
+}
+
+function forced(action: Action, event: CallerEvent & { kind: 'forced' }): Partial<Action> {
+  const cancel = action.cancel && { ...action.cancel, state: 'forced' as const, detail: `${event.by}: ${event.comment}` }
+  return { phase: 'cancelled', proof: 'attested', reason: 'user', effect: { state: 'unknown', residues: [] }, cancel }
+}

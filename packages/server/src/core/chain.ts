@@ -1,0 +1,24 @@
+/** How events are chained: each carries the digest of the one before, so that none can be changed, left out or put in. */
+import { canonical } from '@countermand/contract'
+
+export interface Link {
+  readonly chain: string
+  readonly sequence: number
+  readonly previous: string
+  readonly kind: string
+  readonly actionId: string | null
+  readonly actor: string | null
+  readonly alarm: boolean
+  readonly at: number
+  readonly data: unknown
+  /** Digest of the device's statement that caused it. */
+  readonly statement: string | null
+}
+
+/** Before the first event of a chain. */
+export const genesis = 'A'.repeat(43)
+/** The chain of what belongs to no device. */
+export const serverChain = 'server'
+
+/** The text that is hashed (SHA-256, base64url) to the event's digest. */
+export const linkText = (link: Link): string => canonical(link)

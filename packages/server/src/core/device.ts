@@ -1,0 +1,75 @@
+/** What the server knows of a device, and the order in which it takes its statements. */
+import type { Capabilities, ChainHead, Facts } from '@countermand/contract'
+
+export interface Device {
+  /** 40 hex digits. */
+  readonly id: string
+  readonly name: string
+  /** Public key as a JWK; null until the device has enrolled. */
+  readonly key: Readonly<Record<string, unknown>> | null
+  readonly keyThumbprint: string | null
+  readonly facts: Facts | null
+  readonly capabilities: Capabilities
+  readonly firstSeen: Date
+  readonly lastSeen: Date | null
+  readonly lastAddress: string | null
+  readonly tags: readonly string[]
+  readonly order: StatementOrder
+  /** Its chain of events here. */
+  readonly head: ChainHead
+}
+
+/** How far a device's statements and news have been taken. */
+export interface StatementOrder {
+  /** `seq` and digest of the last statement taken; 0 and the key's thumbprint before the first. */
+  readonly seq: number
+  readonly digest: string
+  /** Digests of statements taken lately, the last one included: a copy of one of them is a replay. */
+  readonly recent: readonly string[]
+  /** Number and digest of the last news item taken. */
+  readonly news: number
+  readonly newsDigest: string
+  /** Its statements contradict what was taken: copied or rolled back. Nothing more is taken until it enrols anew. */
+  readonly forked: boolean
+}
+
+export const recentStatements = 64
+
+export const startOrder = (keyThumbprint: string): StatementOrder => ({
+  seq: 0,
+  digest: keyThumbprint,
+  recent: [],
+  news: 0,
+  newsDigest: keyThumbprint,
+  forked: false,
+})
+
+export type Verdict =
+  /** The next one. */
+  | 'take'
+  /** Taken before: changes nothing, and is answered with the present state. */
+  | 'replay'
+  /** Older than what is remembered: a recorded copy, or a device rolled back far. Changes nothing. */
+  | 'late'
+  /** Two histories under one identity. */
+  | 'forked'
+
+/** A server that was restored has forgotten statements; it shows by an epoch that the device does not know yet. */
+export function judge(
+  order: StatementOrder,
+  statement: { readonly seq: number; readonly previous: string; readonly digest: string },
+  isRestored: boolean,
+): Verdict {
+  if (order.recent.includes(statement.digest)) return 'replay'
+  if (order.forked) return 'forked'
+  if (statement.seq === order.seq + 1 && statement.previous === order.digest) return 'take'
+  if (statement.seq > order.seq && isRestored) return 'take'
+  return statement.seq <= order.seq - recentStatements ? 'late' : 'forked'
+}
+
+export const taken = (order: StatementOrder, seq: number, digest: string): StatementOrder => ({
+  ...order,
+  seq,
+  digest,
+  recent: [...order.recent.slice(1 - recentStatements), digest],
+})

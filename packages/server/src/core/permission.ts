@@ -1,0 +1,28 @@
+import type { Operation, Permission } from '@countermand/contract'
+import { Refusal } from './errors.ts'
+
+/** Who asks: an application by its own token, or a person through one. */
+export interface Caller {
+  readonly kind: 'app' | 'delegated'
+  /** Client id; limits count per application. */
+  readonly id: string
+  /** As it is written on actions. */
+  readonly name: string
+  readonly permissions: readonly string[]
+}
+
+/** In 2021 the service knew one name without its last letter, and tokens still carry it (`wire.md` 6, U15). */
+const spelling = (name: string): string => (name === 'Machine.CollectForensic' ? 'Machine.CollectForensics' : name)
+
+/** @throws Refusal Forbidden, in the words that clients match on (`wire.md` 8). */
+export function refuseUnpermitted(caller: Caller, required: Operation['permission']): void {
+  const anyOf: readonly Permission[] = required[caller.kind]
+  const held = caller.permissions.map(spelling)
+  if (anyOf.some((name) => held.includes(name))) return
+  const who = caller.kind === 'app' ? 'application' : 'user'
+  const kind = caller.kind === 'app' ? 'application' : 'delegated'
+  throw new Refusal(
+    'Forbidden',
+    `The ${who} does not have any of the required ${kind} permissions (${anyOf.join(', ')}) to access the resource.`,
+  )
+}

@@ -1,0 +1,52 @@
+/** `Authorization: Bearer …` → who asks. */
+import type { App } from '../app/ports.ts'
+import { isOurResource } from '../app/issue-token.ts'
+import { Refusal } from '../core/errors.ts'
+import type { Caller } from '../core/permission.ts'
+
+/** More tokens than this at once are not kept; the oldest goes first. */
+const mostKept = 10_000
+
+interface Known {
+  readonly caller: Caller
+  readonly audience: string
+  readonly expiresAt: number
+}
+
+export type Authenticate = (authorization: string | undefined, ownUrls: readonly string[]) => Promise<Caller>
+
+/** A token is verified once and then known until it expires: a look into a map instead of a signature. */
+export function openAuthenticate(app: App): Authenticate {
+  const known = new Map<string, Known>()
+  return async (authorization, ownUrls) => {
+    const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
+    if (token === undefined) throw unauthorized('The authorization header with a bearer token is missing.')
+    const found = known.get(token) ?? (await verify(app, token))
+    if (found.expiresAt <= app.now().getTime()) {
+      known.delete(token)
+      throw unauthorized('The token has expired.')
+    }
+    known.set(token, found)
+    const [oldest] = known.keys()
+    if (known.size > mostKept && oldest !== undefined) known.delete(oldest)
+    // The reference answers a wrong audience with 403 (`wire.md` 10, U20).
+    if (!isOurResource(found.audience, ownUrls)) {
+      throw new Refusal('Forbidden', `The token was issued for another audience: ${found.audience}.`)
+    }
+    return found.caller
+  }
+}
+
+const unauthorized = (message: string): Refusal => new Refusal('Unauthorized', message)
+
+async function verify(app: App, token: string): Promise<Known> {
+  const claims = await app.signer.verifyToken(token, app.now())
+  if (claims === null) throw unauthorized('The token is not valid or has expired.')
+  const { aud, exp, appid, app_displayname: name, roles } = claims
+  if (typeof aud !== 'string' || typeof exp !== 'number' || typeof appid !== 'string' || !Array.isArray(roles)) {
+    throw unauthorized('The token lacks claims that it needs.')
+  }
+  const permissions = roles.filter((role): role is string => typeof role === 'string')
+  const caller: Caller = { kind: 'app', id: appid, name: typeof name === 'string' ? name : appid, permissions }
+  return { caller, audience: aud, expiresAt: exp * 1000 }
+}

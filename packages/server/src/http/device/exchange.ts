@@ -1,0 +1,19 @@
+/** Enrolment and sync: one signed text in, one signed text out. What they mean is decided in `app`. */
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { devicePaths } from '@countermand/contract'
+import { enrolDevice } from '../../app/enrol-device.ts'
+import type { App } from '../../app/ports.ts'
+import { syncDevice } from '../../app/sync-device.ts'
+
+/** A statement with the most news that one may have. */
+const bodyLimit = 8 * 1024 * 1024
+
+export function mountExchange(server: FastifyInstance, app: App): void {
+  const text = (request: FastifyRequest): string => (request.body as Buffer | undefined)?.toString('utf8').trim() ?? ''
+  server.post(devicePaths.enrol, { bodyLimit }, async (request, reply) =>
+    reply.type('application/jose').send(await enrolDevice(app, text(request))),
+  )
+  server.post(devicePaths.sync, { bodyLimit }, async (request, reply) =>
+    reply.type('application/jose').send(await syncDevice(app, text(request), request.ip)),
+  )
+}

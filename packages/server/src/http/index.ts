@@ -1,0 +1,114 @@
+/** The edge, in order: id, log, authenticate, authorize, limit, find the target, read the body, handle, errors. */
+import { randomUUID } from 'node:crypto'
+import {
+  defaultBodyLimit,
+  libraryFiles,
+  machineActions,
+  machineResponses,
+  machines,
+  type Operation,
+} from '@countermand/contract'
+import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { App } from '../app/ports.ts'
+import { Refusal } from '../core/errors.ts'
+import { refuseUnpermitted } from '../core/permission.ts'
+import { openAuthenticate } from './authenticate.ts'
+import { mountExchange } from './device/exchange.ts'
+import { mountDeviceFiles } from './device/files.ts'
+import { mountWake } from './device/wake.ts'
+import { mountDownloads } from './download.ts'
+import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
+import { mountHealth } from './health.ts'
+import { libraryFileHandlers } from './library-files.ts'
+import { machineActionHandlers, machineResponseHandlers } from './machine-actions.ts'
+import { machineHandlers } from './machines.ts'
+import { mountDiscovery } from './oauth/discovery.ts'
+import { mountTokens } from './oauth/token.ts'
+import { baseOf, findTarget, mount, type Check } from './operation.ts'
+
+export interface HttpOptions {
+  readonly app: App
+  readonly publicUrl: string
+  readonly issuer: string
+  readonly log: { readonly level: string }
+}
+
+/** The server, ready to listen. */
+export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Promise<FastifyInstance> {
+  const server = createServer(log)
+  answerErrors(server)
+  logAnswers(server)
+
+  const authenticate = openAuthenticate(app)
+  const checks: readonly Check[] = [
+    async (_row, request) => {
+      const caller = await authenticate(request.headers.authorization, [publicUrl, baseOf(request)])
+      request.checked = { caller, target: undefined }
+    },
+    async (row, request) => refuseUnpermitted(request.checked.caller, row.permission),
+    (row, request) => refuseTooMany(app, row, request),
+    findTarget(app),
+  ]
+  const parts = { app, checks }
+  mount(server, parts, machineActions, machineActionHandlers)
+  mount(server, parts, machineResponses, machineResponseHandlers)
+  mount(server, parts, machines, machineHandlers)
+  mount(server, parts, libraryFiles, libraryFileHandlers)
+
+  mountTokens(server, app, publicUrl)
+  mountDiscovery(server, app, issuer)
+  mountDownloads(server, app)
+  mountExchange(server, app)
+  mountWake(server, app)
+  await mountDeviceFiles(server, app)
+  mountHealth(server, app)
+  return server
+}
+
+function createServer(log: HttpOptions['log']): FastifyInstance {
+  const server = Fastify({
+    logger: log.level === 'silent' ? false : { level: log.level },
+    disableRequestLogging: true,
+    bodyLimit: defaultBodyLimit,
+    exposeHeadRoutes: false,
+    routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 4096 },
+    // The correlation id of every answer; a caller's own would let one request pose as another.
+    requestIdHeader: false,
+    genReqId: () => randomUUID(),
+    // Without a version the latest is used (`wire.md` 11), and there is one.
+    rewriteUrl: (request) => (request.url ?? '/').replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api'),
+    frameworkErrors: (thrown, request, reply) => answer(asRefusal(thrown), thrown, request, reply),
+    clientErrorHandler: (thrown, socket) => {
+      const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', randomUUID()))
+      if (thrown.code === 'ECONNRESET' || !socket.writable) return
+      socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
+    },
+  })
+  server.decorateRequest('checked')
+  server.addHttpMethod('GET', { hasBody: true })
+  // Every body comes as bytes, whatever it calls itself: clients label JSON as forms, or as nothing (`wire.md` 6).
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  return server
+}
+
+/** One line an answer: the route, never the URL, which may hold a link. */
+function logAnswers(server: FastifyInstance): void {
+  server.addHook('onSend', async (request, reply) => {
+    void reply.header('request-id', request.id)
+  })
+  server.addHook('onResponse', async (request, reply) => {
+    const { method, url } = request.routeOptions
+    const caller = request.checked?.caller.name
+    const line = { method: request.method, route: url ?? 'none', status: reply.statusCode, ms: Math.round(reply.elapsedTime), caller }
+    if (url?.startsWith('/device/') === true || method === undefined) request.log.debug(line, 'answered')
+    else request.log.info(line, 'answered')
+  })
+}
+
+async function refuseTooMany(app: App, row: Operation, request: FastifyRequest): Promise<void> {
+  const waitMs = await app.counters.take(request.checked.caller.id, row.limit, app.now())
+  if (waitMs === 0) return
+  const seconds = Math.ceil(waitMs / 1000)
+  throw new Refusal('TooManyRequests', `Too many requests: the limit is reached. Try again in ${seconds} seconds.`, seconds)
+}

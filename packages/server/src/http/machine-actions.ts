@@ -1,0 +1,45 @@
+import type { machineActions, machineResponses } from '@countermand/contract'
+import { cancelAction } from '../app/cancel-action.ts'
+import { listActionEvents, listActions } from '../app/read-action.ts'
+import { requestLiveResponse } from '../app/request-live-response.ts'
+import { resultLink } from '../app/result-files.ts'
+import type { Action } from '../core/action-shape.ts'
+import type { Handlers } from './operation.ts'
+import { readPage } from './page.ts'
+import { contextOf, toEventEntry, toMachineAction } from './wire.ts'
+
+const entity = (base: string, action: Action) => ({
+  '@odata.context': contextOf(base, 'MachineActions/$entity'),
+  ...toMachineAction(action),
+})
+
+export const machineActionHandlers: Handlers<typeof machineActions> = {
+  listMachineActions: async ({ app, query, base }) => ({
+    '@odata.context': contextOf(base, 'MachineActions'),
+    value: (await listActions(app, readPage(query))).map(toMachineAction),
+  }),
+
+  getMachineAction: ({ target, base }) => Promise.resolve(entity(base, target)),
+
+  cancelMachineAction: async ({ app, caller, target, body, base }) =>
+    entity(base, await cancelAction(app, target.id, caller.name, body.Comment ?? null)),
+
+  getLiveResponseResult: ({ app, target, params, base }) =>
+    Promise.resolve({
+      '@odata.context': contextOf(base, 'Edm.String'),
+      value: base + resultLink(app, target, Number(params.index)),
+    }),
+
+  listMachineActionEvents: async ({ app, target, base }) => ({
+    '@odata.context': contextOf(base, 'MachineActionEvents'),
+    value: (await listActionEvents(app, target.id)).map(toEventEntry),
+  }),
+}
+
+export const machineResponseHandlers: Handlers<typeof machineResponses> = {
+  runLiveResponse: async ({ app, caller, target, body, base }) => {
+    const { Comment: comment = null, ExternalId: externalId = null, Commands: commands } = body
+    const request = { machineId: target.id, requestor: caller.name, comment, externalId, commands }
+    return entity(base, await requestLiveResponse(app, request))
+  },
+}

@@ -1,0 +1,32 @@
+/** What a token client looks up before it asks: endpoints, issuer, keys. */
+import type { FastifyInstance } from 'fastify'
+import type { App } from '../../app/ports.ts'
+import { Refusal } from '../../core/errors.ts'
+import { baseOf } from '../operation.ts'
+
+export function mountDiscovery(server: FastifyInstance, app: App, issuer: string): void {
+  const known = (tenant: string): string => {
+    if (tenant.toLowerCase() === app.identity.tenantId) return app.identity.tenantId
+    throw new Refusal('NotFound', 'The tenant was not found.')
+  }
+  for (const version of ['', '/v2.0']) {
+    server.get(`/:tenant${version}/.well-known/openid-configuration`, (request, reply) => {
+      const { tenant } = request.params as { tenant: string }
+      const base = `${baseOf(request)}/${known(tenant)}`
+      return reply.send({
+        issuer,
+        token_endpoint: `${base}/oauth2${version}/token`,
+        jwks_uri: `${base}/discovery${version}/keys`,
+        token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic'],
+        grant_types_supported: ['client_credentials'],
+        response_types_supported: ['token'],
+        subject_types_supported: ['pairwise'],
+        id_token_signing_alg_values_supported: ['RS256'],
+      })
+    })
+    server.get(`/:tenant/discovery${version}/keys`, (request, reply) => {
+      known((request.params as { tenant: string }).tenant)
+      return reply.send({ keys: app.signer.publicKeys() })
+    })
+  }
+}

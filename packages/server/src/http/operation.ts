@@ -1,0 +1,104 @@
+/** Mounts rows of the contract on their handlers; the order of the checks stands in `index.ts`. */
+import type { BodyOf, Operation, Operations, ParamsOf, ReplyOf, Target } from '@countermand/contract'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { findLibraryFile } from '../app/library-files.ts'
+import type { App, LibraryEntry } from '../app/ports.ts'
+import { findAction } from '../app/read-action.ts'
+import { findDevice } from '../app/read-device.ts'
+import type { Action } from '../core/action-shape.ts'
+import type { Device } from '../core/device.ts'
+import type { Caller } from '../core/permission.ts'
+import { readBody } from './body.ts'
+
+interface Targets {
+  readonly none: undefined
+  readonly machineAction: Action
+  readonly machine: Device
+  readonly libraryFile: LibraryEntry
+}
+
+/** What a handler is given: everything has been checked by then. */
+export interface Call<Row extends Operation> {
+  readonly app: App
+  readonly caller: Caller
+  readonly params: Readonly<Record<ParamsOf<Row['path']>, string>>
+  readonly query: URLSearchParams
+  readonly body: BodyOf<Row>
+  /** What the path names, found. */
+  readonly target: Targets[Row['target']]
+  /** Scheme and host that were asked: `https://host`. */
+  readonly base: string
+  /** For the few that read a form. */
+  readonly request: FastifyRequest
+}
+
+export type Handlers<Rows extends Operations> = {
+  readonly [Name in keyof Rows]: (call: Call<Rows[Name]>) => Promise<ReplyOf<Rows[Name]>>
+}
+
+/** What a request carries from check to check. */
+export interface Checked {
+  caller: Caller
+  target: Targets[Target]
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    checked: Checked
+  }
+}
+
+export const baseOf = (request: FastifyRequest): string => `${request.protocol}://${request.host}`
+
+export type Check = (row: Operation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
+
+export function mount<Rows extends Operations>(
+  server: FastifyInstance,
+  parts: { readonly app: App; readonly checks: readonly Check[] },
+  rows: Rows,
+  handlers: Handlers<Rows>,
+): void {
+  for (const [name, row] of Object.entries(rows)) {
+    const handle = handlers[name] as (call: unknown) => Promise<unknown>
+    server.route({
+      method: row.method,
+      url: routePath(row.path),
+      ...(row.bodyLimit !== undefined && { bodyLimit: row.bodyLimit }),
+      // Before the body is read: who may not ask, or asks for nothing that is, need not be listened to.
+      onRequest: async (request, reply) => {
+        for (const check of parts.checks) await check(row, request, reply)
+      },
+      handler: async (request, reply) => {
+        const body = row.body === undefined ? undefined : readBody(row.body, request.body as Buffer | undefined)
+        const { caller, target } = request.checked
+        const query = new URLSearchParams(request.url.split('?')[1] ?? '')
+        const call = { app: parts.app, caller, params: request.params, query, body, target, base: baseOf(request), request }
+        const answer = await handle(call)
+        return reply.code(row.status).send(row.status === 204 ? undefined : answer)
+      },
+    })
+  }
+}
+
+/** A function in a path, `f(index=:index)`, as the router writes it: closing brackets end a placeholder's pattern there. */
+const routePath = (path: string): string => path.replace(/\(index=:(\w+)\)$/, '\\(index=:$1(^\\d+)\\)')
+
+/** Finds what the path names. @throws Refusal ResourceNotFound */
+export const findTarget =
+  (app: App): Check =>
+  async (row, request) => {
+    const { id = '', fileName = '' } = request.params as { id?: string; fileName?: string }
+    switch (row.target) {
+      case 'none':
+        return
+      case 'machineAction':
+        request.checked.target = await findAction(app, id.toLowerCase())
+        return
+      case 'machine':
+        request.checked.target = await findDevice(app, id)
+        return
+      case 'libraryFile':
+        request.checked.target = await findLibraryFile(app, fileName)
+        return
+    }
+  }

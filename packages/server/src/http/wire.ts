@@ -1,0 +1,148 @@
+/** Our words → the reference's. With `errors.ts` the only place that speaks its dialect. */
+import type { ActionEventEntry, Command, CommandOutcome, LibraryFile, Machine, MachineAction } from '@countermand/contract'
+import type { LibraryEntry, StoredEvent } from '../app/ports.ts'
+import type { Action } from '../core/action-shape.ts'
+import type { Device } from '../core/device.ts'
+import { cancelledAt, statusOf } from '../core/status.ts'
+
+/** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
+export const timestamp = (date: Date): string => date.toISOString().replace(/\.?0*Z$/, 'Z')
+const maybe = (date: Date | null): string | null => date && timestamp(date)
+
+/** What is said to be where: `…/api/$metadata#` + one of the endings that clients know (`wire.md` 7). */
+export const contextOf = (base: string, ending: string): string => `${base}/api/$metadata#${ending}`
+
+/** Keys in the order of the real service. */
+export function toMachineAction(action: Action): MachineAction {
+  const { cancel } = action
+  return {
+    id: action.id,
+    type: action.type,
+    title: null,
+    requestor: action.requestor,
+    requestorComment: action.comment,
+    status: statusOf(action),
+    machineId: action.machineId,
+    computerDnsName: action.computerDnsName,
+    creationDateTimeUtc: timestamp(action.createdAt),
+    lastUpdateDateTimeUtc: timestamp(action.updatedAt),
+    cancellationRequestor: cancel?.by ?? null,
+    cancellationComment: cancel?.comment ?? null,
+    cancellationDateTimeUtc: maybe(cancelledAt(action)),
+    errorHResult: 0,
+    scope: action.scope,
+    externalId: action.externalId,
+    requestSource: 'PublicApi',
+    relatedFileInfo: null,
+    commands: action.commands.map((outcome) => toCommandState(action, outcome)),
+    troubleshootInfo: null,
+    countermand: toExtension(action),
+  }
+}
+
+function toCommandState(action: Action, outcome: CommandOutcome): MachineAction['commands'][number] {
+  const sent = action.parameters.commands[outcome.index]
+  const params = sent === undefined ? [] : [{ key: 'ScriptName', value: sent.scriptName }]
+  if (sent !== undefined && sent.asked !== null) params.push({ key: 'Args', value: sent.asked })
+  const command: Command = { type: 'RunScript', params }
+  return {
+    index: outcome.index,
+    startTime: deviceTime(outcome.startedAt),
+    endTime: deviceTime(outcome.endedAt),
+    commandStatus: outcome.status,
+    errors: [...outcome.errors],
+    command,
+  }
+}
+
+const deviceTime = (text: string | null): string | null =>
+  text === null || Number.isNaN(Date.parse(text)) ? null : timestamp(new Date(text))
+
+function toExtension(action: Action): MachineAction['countermand'] {
+  const { cancel } = action
+  return {
+    phase: action.phase,
+    cancel: cancel && {
+      state: cancel.state,
+      requestor: cancel.by,
+      comment: cancel.comment,
+      requestedDateTimeUtc: timestamp(cancel.requestedAt),
+      deadlineUtc: action.finishedAt === null ? timestamp(cancel.deadlineAt) : null,
+      detail: cancel.detail,
+    },
+    effect: { state: action.effect.state, residues: [...action.effect.residues] },
+    proof: action.proof,
+    reason: action.reason,
+    deadlineUtc: maybe(action.deadlineAt),
+    attempt: action.attempt,
+    lateOutcome: action.lateOutcome,
+  }
+}
+
+/** A device that has not synced for this long is not there: three idle syncs missed. */
+const inactiveAfterMs = 15 * 60_000
+
+export function toMachine(device: Device, now: Date): Machine {
+  const { facts } = device
+  return {
+    id: device.id,
+    mergedIntoMachineId: null,
+    isPotentialDuplication: device.order.forked,
+    isExcluded: false,
+    exclusionReason: null,
+    computerDnsName: device.name,
+    firstSeen: timestamp(device.firstSeen),
+    lastSeen: maybe(device.lastSeen),
+    osPlatform: facts?.osPlatform ?? null,
+    osVersion: facts?.osVersion ?? null,
+    osProcessor: facts?.osProcessor ?? null,
+    version: facts?.version ?? null,
+    lastIpAddress: facts?.ipAddresses[0]?.ipAddress ?? null,
+    lastExternalIpAddress: device.lastAddress,
+    agentVersion: facts?.agentVersion ?? null,
+    osBuild: facts?.osBuild ?? null,
+    healthStatus: healthOf(device, now),
+    deviceValue: 'Normal',
+    rbacGroupId: 0,
+    rbacGroupName: null,
+    riskScore: 'None',
+    exposureLevel: 'None',
+    isAadJoined: false,
+    aadDeviceId: null,
+    machineTags: [...device.tags],
+    defenderAvStatus: 'NotSupported',
+    onboardingStatus: device.key === null ? 'CanBeOnboarded' : 'Onboarded',
+    osArchitecture: facts?.osArchitecture ?? null,
+    managedBy: 'Unknown',
+    managedByStatus: 'Unknown',
+    ipAddresses: facts === null ? [] : [...facts.ipAddresses],
+    vmMetadata: null,
+  }
+}
+
+function healthOf({ lastSeen }: Device, now: Date): Machine['healthStatus'] {
+  if (lastSeen === null) return 'Unknown'
+  return now.getTime() - lastSeen.getTime() > inactiveAfterMs ? 'Inactive' : 'Active'
+}
+
+export const toLibraryFile = (entry: LibraryEntry): LibraryFile => ({
+  fileName: entry.fileName,
+  sha256: entry.sha256,
+  description: entry.description,
+  creationTime: timestamp(entry.createdAt),
+  lastUpdatedTime: timestamp(entry.updatedAt),
+  createdBy: entry.createdBy,
+  hasParameters: entry.hasParameters,
+  parametersDescription: entry.parametersDescription,
+})
+
+export const toEventEntry = (event: StoredEvent): ActionEventEntry => ({
+  sequence: event.sequence,
+  kind: event.kind,
+  at: timestamp(event.at),
+  actor: event.actor,
+  data: event.data,
+  previous: event.previous,
+  digest: event.digest,
+  statement: event.statement,
+})

@@ -1,0 +1,73 @@
+import type { Capabilities, Facts } from '@countermand/contract'
+import type { Insertable, Kysely, Selectable } from 'kysely'
+import type { DeviceRows } from '../app/ports.ts'
+import { genesis } from '../core/chain.ts'
+import type { Device, StatementOrder } from '../core/device.ts'
+import { headOf } from './events.ts'
+import type { DeviceRow, Tables } from './schema.ts'
+
+type Found = Selectable<DeviceRow> & { readonly chain_sequence: number | null; readonly chain_digest: string | null }
+
+export function openDevices(db: Kysely<Tables>): DeviceRows {
+  const rows = db
+    .selectFrom('devices')
+    .leftJoin('chains', 'chains.chain', 'devices.id')
+    .selectAll('devices')
+    .select(['chains.sequence as chain_sequence', 'chains.digest as chain_digest'])
+  const find = async (id: string): Promise<Device | null> => {
+    const row = await rows.where('devices.id', '=', id).executeTakeFirst()
+    return row === undefined ? null : toDevice(row)
+  }
+  return {
+    find,
+    findNamed: async (idOrName) => {
+      const byId = await find(idOrName.toLowerCase())
+      if (byId !== null) return byId
+      const named = rows.where('name_key', '=', idOrName.toLowerCase()).orderBy('n', 'desc')
+      const row = await named.executeTakeFirst()
+      return row === undefined ? null : toDevice(row)
+    },
+    list: async ({ top, skip }) => (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toDevice),
+    create: async (device) => {
+      await db.insertInto('devices').values(toRow(device)).execute()
+    },
+    save: async (device) => {
+      await db.updateTable('devices').set(toRow(device)).where('id', '=', device.id).execute()
+    },
+    workOf: async (ids) => {
+      const heads = await db.selectFrom('chains').select(['chain', 'sequence']).where('chain', 'in', [...ids]).execute()
+      return new Map(heads.map(({ chain, sequence }) => [chain, sequence]))
+    },
+    headOf: (id) => headOf(db, id),
+  }
+}
+
+const toRow = (device: Device): Insertable<DeviceRow> => ({
+  id: device.id,
+  name: device.name,
+  name_key: device.name.toLowerCase(),
+  public_key: device.key && JSON.stringify(device.key),
+  key_thumbprint: device.keyThumbprint,
+  facts: device.facts && JSON.stringify(device.facts),
+  capabilities: JSON.stringify(device.capabilities),
+  first_seen: device.firstSeen.getTime(),
+  last_seen: device.lastSeen?.getTime() ?? null,
+  last_address: device.lastAddress,
+  tags: JSON.stringify(device.tags),
+  statement_order: JSON.stringify(device.order),
+})
+
+const toDevice = (row: Found): Device => ({
+  id: row.id,
+  name: row.name,
+  key: row.public_key === null ? null : (JSON.parse(row.public_key) as Record<string, unknown>),
+  keyThumbprint: row.key_thumbprint,
+  facts: row.facts === null ? null : (JSON.parse(row.facts) as Facts),
+  capabilities: JSON.parse(row.capabilities) as Capabilities,
+  firstSeen: new Date(row.first_seen),
+  lastSeen: row.last_seen === null ? null : new Date(row.last_seen),
+  lastAddress: row.last_address,
+  tags: JSON.parse(row.tags) as string[],
+  order: JSON.parse(row.statement_order) as StatementOrder,
+  head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
+})

@@ -1,0 +1,116 @@
+/** Rows as both databases hold them: times in milliseconds since 1970, structures as JSON text, yes and no as 1 and 0. */
+import type { Generated } from 'kysely'
+
+export interface Tables {
+  settings: { name: string; value: string }
+  actions: ActionRow
+  devices: DeviceRow
+  events: EventRow
+  chains: ChainRow
+  statements: StatementRow
+  library_files: LibraryRow
+  applications: ApplicationRow
+  enrolments: EnrolmentTokenRow
+}
+
+/** Keyed by an integer in order of arrival, which is also the order of lists. */
+export interface ActionRow {
+  n: Generated<number>
+  id: string
+  machine_id: string
+  type: string
+  requestor: string
+  created_at: number
+  /** What was asked (`Order`), which never changes. */
+  asked: string
+  /** Everything else of the action, but what queries look at. */
+  state: string
+  phase: string
+  version: number
+  /** 1 while open, or ended with an undelivered cancel. */
+  live: number
+  /** Null once final. */
+  deadline_at: number | null
+  /** `n` of this action's latest event; from there its history is walked back, without an index. */
+  last_event: number | null
+}
+
+export interface DeviceRow {
+  n: Generated<number>
+  id: string
+  name: string
+  /** In lower case, for finding. */
+  name_key: string
+  public_key: string | null
+  key_thumbprint: string | null
+  facts: string | null
+  capabilities: string
+  first_seen: number
+  last_seen: number | null
+  last_address: string | null
+  tags: string
+  /** How far its statements and news have been taken (`StatementOrder`). */
+  statement_order: string
+}
+
+/** Head of each chain of events: a device's id, or `server`. Moved by compare-and-set, so that two cannot both append. */
+export interface ChainRow {
+  chain: string
+  sequence: number
+  digest: string
+}
+
+export interface EventRow {
+  n: Generated<number>
+  chain: string
+  sequence: number
+  previous: string
+  digest: string
+  kind: string
+  action_id: string | null
+  actor: string | null
+  alarm: number
+  at: number
+  data: string
+  /** Digest of the statement that caused it. */
+  statement: string | null
+  /** `n` of the action's event before this one. */
+  before: number | null
+}
+
+export interface StatementRow {
+  digest: string
+  machine_id: string
+  seq: number
+  at: number
+  jws: string
+}
+
+export interface LibraryRow {
+  n: Generated<number>
+  file_name: string
+  sha256: string
+  size: number
+  description: string | null
+  has_parameters: number
+  parameters_description: string | null
+  created_by: string
+  created_at: number
+  updated_at: number
+}
+
+export interface ApplicationRow {
+  id: string
+  object_id: string
+  name: string
+  secret_digest: string
+  permissions: string
+}
+
+export interface EnrolmentTokenRow {
+  secret_digest: string
+  for_device: string | null
+  expires_at: number
+  used_by_key: string | null
+  machine_id: string | null
+}

@@ -1,0 +1,54 @@
+/**
+ * What some tests ask of the machine beyond npm's packages. Run as a program (`npm test` does, before Vitest) it
+ * brings what is missing, where it may; `needs.ts` asks the same table which tests can run.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+export interface HostTool {
+  /** The Debian and Ubuntu package that brings it. */
+  readonly package: string
+  /** A harmless use of it: being there is not enough where a container forbids what it does. */
+  readonly probe: readonly string[]
+}
+
+export const hostTools = {
+  strace: { package: 'strace', probe: ['-o', '/dev/null', 'true'] },
+  unshare: { package: 'util-linux', probe: ['--net', 'true'] },
+} as const satisfies Record<string, HostTool>
+
+export type HostToolName = keyof typeof hostTools
+
+export function isOnPath(command: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)))
+}
+
+export function isRoot(): boolean {
+  return process.getuid?.() === 0
+}
+
+/** The words a person can paste to bring a tool. */
+export function howToBring(tool: HostToolName): string {
+  return `apt-get install ${hostTools[tool].package}`
+}
+
+/** Installs what is missing where that is ours to do: as root, on Debian and its kin, unless forbidden. */
+function bringMissing(): void {
+  const missing = Object.entries(hostTools).filter(([name]) => !isOnPath(name))
+  if (missing.length === 0) return
+  if (!isRoot() || !isOnPath('apt-get') || process.env.COUNTERMAND_NO_APT === '1') return
+
+  const packages = missing.map(([, tool]) => tool.package)
+  console.error(`Installing ${packages.join(', ')} for the tests (COUNTERMAND_NO_APT=1 forbids it) …`)
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  for (const args of [['update'], ['install', '--no-install-recommends', '-y', ...packages]]) {
+    const { status, stdout, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8' })
+    if (status === 0) continue
+    // Not the end: the tests that need it say so themselves, and fail under CI.
+    console.error(`${stdout}${stderr}\napt-get ${args[0]} failed; the tests that need it are left out.`)
+    return
+  }
+}
+
+if (import.meta.main) bringMissing()

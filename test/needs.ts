@@ -1,0 +1,63 @@
+/**
+ * For tests that ask more of a machine than Node: `test.skipIf(!needs('strace'))('…')`.
+ * A test left out in silence is a test nobody misses, so it is said once for each file; and under CI it is a failure.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
+
+export type Need = HostToolName | 'root' | 'cgroup2'
+
+const answers = new Map<Need, boolean>()
+
+export function needs(need: Need): boolean {
+  const known = answers.get(need)
+  if (known !== undefined) return known
+
+  const lack = lackOf(need)
+  answers.set(need, lack === null)
+  if (lack === null) return true
+  // Thrown while the file is collected, so that the whole file counts as failed.
+  if (process.env.CI === 'true') throw new Error(`CI=true leaves no test out, and ${lack}`)
+  console.error(`\n*** TESTS LEFT OUT: ${lack} ***\n`)
+  return false
+}
+
+/** What is lacking and how to bring it, in words; null when nothing is. */
+function lackOf(need: Need): string | null {
+  switch (need) {
+    case 'root':
+      return isRoot() ? null : 'they need root. Run as root: sudo npm test'
+    case 'cgroup2':
+      return hasCgroup2()
+        ? null
+        : 'they need a writable cgroup2 mount with cgroup.kill (Linux 5.14), and root'
+    case 'strace':
+    case 'unshare':
+      return lackOfTool(need)
+  }
+}
+
+function lackOfTool(tool: HostToolName): string | null {
+  if (!isOnPath(tool)) return `they need ${tool}. Bring it with: ${howToBring(tool)}`
+  const { status, stderr } = spawnSync(tool, hostTools[tool].probe, { encoding: 'utf8' })
+  if (status === 0) return null
+  return `they need ${tool}, which is here but is not allowed to work (${stderr.trim()}). Run as root, in a container with its capabilities`
+}
+
+/** On hybrid hosts it is not at /sys/fs/cgroup, and making a folder in the wrong place succeeds: so by type, and tried. */
+function hasCgroup2(): boolean {
+  if (!existsSync('/proc/self/mountinfo')) return false
+  const mount = / \/\S* (\/\S*) .* - cgroup2 /.exec(readFileSync('/proc/self/mountinfo', 'utf8'))?.[1]
+  if (!mount) return false
+  const group = join(mount, `countermand-needs-${process.pid}`)
+  try {
+    mkdirSync(group)
+  } catch {
+    return false
+  }
+  const canKill = existsSync(join(group, 'cgroup.kill'))
+  rmdirSync(group)
+  return canKill
+}

@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+// .bin/vitest, called directly, runs on whatever Node the machine has; the sources need type stripping and node:sqlite.
+if (Number.parseInt(process.versions.node) < 24) {
+  console.error(`The tests need Node 24 or later; this is ${process.version}. Run them with: npm test`)
+  process.exit(1)
+}
+
+export default defineConfig({
+  test: {
+    include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts'],
+    passWithNoTests: false,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+    // Two cores are what a developer's container and CI have; more files at once only time each other out.
+    maxWorkers: 2,
+    reporters: ['default', './test/closing-line.ts'],
+  },
+})
