@@ -20,7 +20,7 @@ import { fileURLToPath } from 'node:url'
 const root = dirname(fileURLToPath(import.meta.url))
 const inRepository = (path) => join(root, path)
 
-/** A program runs where the caller stands, so that `--data here` means what it says; a tool runs at the root. */
+/** A program runs where the caller stands, so that `--data here` means what it says; a tool at the root. */
 const program = (file) => ({ file })
 const tool = (file, ...args) => ({ file, args, cwd: root })
 
@@ -55,9 +55,7 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 async function main(name, args) {
   const [major, minor] = process.versions.node.split('.').map(Number)
   if (major < 20 || (major === 20 && minor < 19)) {
-    say(
-      `Countermand needs Node 20.19 or later to start; this is ${process.version}. Please install a newer one.`,
-    )
+    say(`Countermand needs Node 20.19 or later to start; this is ${process.version}. Please install one.`)
     return 1
   }
   if (!Object.keys(programs).includes(name)) {
@@ -104,8 +102,8 @@ function run(command, args, options, onOutput) {
 }
 
 /**
- * A terminal's Ctrl-C goes to every process of the group, so the child has it already; twice would look like a
- * user who has lost patience. And npm hands on what the group had as well: the same signal within a second is one.
+ * A terminal's Ctrl-C goes to every process of the group, so the child has it already; twice would look like
+ * a user who has lost patience. And npm hands on what the group had as well: the same within a second is one.
  */
 function passSignalsOn(child) {
   const fromTerminal = process.stdin.isTTY || process.stdout.isTTY || process.stderr.isTTY
@@ -125,7 +123,7 @@ function passSignalsOn(child) {
 
 // ── Dependencies ────────────────────────────────────────────────────────────────────────────────────────
 
-/** npm empties node_modules before it fills it, so an installation that was cut short leaves no stamp behind. */
+/** npm empties node_modules before it fills it, so an installation that was cut short leaves no stamp. */
 async function installOnce() {
   const stamp = inRepository('node_modules/.countermand-installed')
   const wanted = createHash('sha256')
@@ -151,7 +149,7 @@ async function npmCi() {
   const own = process.env.npm_execpath?.endsWith('npm-cli.js')
   const [command, ...before] = own ? [process.execPath, process.env.npm_execpath] : ['npm']
   const args = [...before, 'ci', '--include=dev', '--include=optional', '--loglevel=error']
-  say('Installing the dependencies that package-lock.json names (some seconds, or a minute on a slow line) …')
+  say('Installing the dependencies that package-lock.json names: some seconds, or a minute on a slow line …')
   const startedAt = Date.now()
   let output = ''
   const options = { stdio: ['ignore', 'pipe', 'pipe'], cwd: root }
@@ -169,7 +167,7 @@ async function npmCi() {
 
 // ── One installation at a time ──────────────────────────────────────────────────────────────────────────
 
-/** A symbolic link to the installing launcher's process id: made, with its content, in one step or not at all. */
+/** A symbolic link to the installing launcher's process id: made with its content in one step, or not at all. */
 const turn = inRepository('.install-lock')
 
 /** Two launchers in two terminals would empty each other's node_modules: the second waits. */
@@ -179,7 +177,7 @@ async function takeTurn() {
     const holder = claim(mine)
     if (holder === mine) return
     if (!isLauncher(holder)) {
-      // It died over it. Put ours in its place, and look again after the pause: of several, the last one has it.
+      // It died over it. Put ours in its place and look again after the pause: of several, the last has it.
       symlinkSync(mine, `${turn}.${mine}`)
       renameSync(`${turn}.${mine}`, turn)
     } else if (!told) {

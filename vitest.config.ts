@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-// .bin/vitest, called directly, runs on whatever Node the machine has; the sources need type stripping and node:sqlite.
+// .bin/vitest, called directly, runs on whatever Node the machine has; the sources need node:sqlite.
 if (Number.parseInt(process.versions.node) < 24) {
   console.error(`The tests need Node 24 or later; this is ${process.version}. Run them with: npm test`)
   process.exit(1)

@@ -8,8 +8,8 @@ interface Counts {
 
 /**
  * Ends the run with one plain line, `N passed, N failed`, that a person and a machine read alike.
- * Whatever makes the run a failure shows in it: a file that does not load, a hook that throws, an error nobody
- * caught, no test found. Printed as the process exits, because only then does nobody print after it.
+ * Whatever makes the run a failure shows in it: a file that does not load, a hook that throws, an error that
+ * nobody caught, no test found. Printed as the process exits, because only then does nobody print after it.
  */
 export default class ClosingLine implements Reporter {
   private counts: Counts = { passed: 0, failed: 0, skipped: 0 }

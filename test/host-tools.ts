@@ -1,6 +1,6 @@
 /**
- * What some tests ask of the machine beyond npm's packages. Run as a program (`npm test` does, before Vitest) it
- * brings what is missing, where it may; `needs.ts` asks the same table which tests can run.
+ * What some tests ask of the machine beyond npm's packages. Run as a program (`npm test` does, before Vitest)
+ * it brings what is missing, where it may; `needs.ts` asks the same table which tests can run.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'

@@ -11,15 +11,16 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from 'node:fs'
-import { writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, test } from 'vitest'
 import { root } from './architecture/tree.ts'
 
-const runtime = `node_modules/node-${process.platform === 'darwin' && process.arch === 'arm64' ? 'bin-' : ''}${process.platform}-${process.arch}/bin/node`
+const platform = `${process.platform}-${process.arch}`
+const runtime = `node_modules/node-${platform === 'darwin-arm64' ? 'bin-' : ''}${platform}/bin/node`
 
 /** Does what `npm ci` does as far as the launcher can see, and keeps count. */
 const fakeNpm = `

@@ -1,6 +1,6 @@
 /**
  * For tests that ask more of a machine than Node: `test.skipIf(!needs('strace'))('…')`.
- * A test left out in silence is a test nobody misses, so it is said once for each file; and under CI it is a failure.
+ * A test left out in silence is missed by nobody, so it is said, once for each file; under CI it is a failure.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
@@ -43,10 +43,10 @@ function lackOfTool(tool: HostToolName): string | null {
   if (!isOnPath(tool)) return `they need ${tool}. Bring it with: ${howToBring(tool)}`
   const { status, stderr } = spawnSync(tool, hostTools[tool].probe, { encoding: 'utf8' })
   if (status === 0) return null
-  return `they need ${tool}, which is here but is not allowed to work (${stderr.trim()}). Run as root, in a container with its capabilities`
+  return `they need ${tool}, which is here but is not permitted (${stderr.trim()}). Run as root, outside a container`
 }
 
-/** On hybrid hosts it is not at /sys/fs/cgroup, and making a folder in the wrong place succeeds: so by type, and tried. */
+/** Hybrid hosts have it elsewhere, and making a folder in the wrong place succeeds: so it is asked for by type. */
 function hasCgroup2(): boolean {
   if (!existsSync('/proc/self/mountinfo')) return false
   const mount = / \/\S* (\/\S*) .* - cgroup2 /.exec(readFileSync('/proc/self/mountinfo', 'utf8'))?.[1]

@@ -1,4 +1,4 @@
-/** So that `npm test` is all there is to pass: the checks of `npm run check`, and what the lockfile promises. */
+/** So that `npm test` is all there is to pass: what `npm run check` checks, and the lockfile's promises. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -43,8 +43,8 @@ describe('the lockfile', () => {
   )
   const ours = Object.entries(packages).filter(([path]) => !path.includes('node_modules/'))
 
-  // npm leaves other platforms out when it sees a node_modules: make the lockfile in a copy of the manifests alone,
-  // with `npm install --package-lock-only`.
+  // npm leaves other platforms out when it sees a node_modules: make the lockfile in a copy of the manifests
+  // alone, with `npm install --package-lock-only`.
   test('serves every platform, not only the one it was made on', () => {
     const present = new Set(installed.map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 13)))
     const wanted = Object.values(packages).flatMap((each) => Object.keys(each.optionalDependencies ?? {}))

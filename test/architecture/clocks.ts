@@ -4,7 +4,7 @@ const randomness = ['randomUUID', 'randomBytes', 'randomInt', 'getRandomValues']
 const timers = ['setTimeout', 'setInterval', 'setImmediate']
 const members = ['Date.now', 'Math.random', 'performance.now']
 
-/** Rules are pure and use cases repeatable: the time and an id come in from outside; in a rule nothing waits either. */
+/** Rules are pure and use cases repeatable: time and ids come in from outside; in a rule nothing waits. */
 export function clocksAndDice(sources: readonly Source[]): string[] {
   return sources.filter(isShipped).flatMap((source) => {
     const isRule = /^packages\/(contract|server\/src\/core)\//.test(source.path)

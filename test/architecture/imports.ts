@@ -2,8 +2,8 @@ import { posix } from 'node:path'
 import { at, isShipped, type Source, visit } from './tree.ts'
 
 /**
- * Who may import whom; of several rows the one with the longest name counts. Folders include what is below them,
- * `types X` allows `import type` alone, and what a row does not name it forbids.
+ * Who may import whom; of several rows the one with the longest name counts. Folders include what is below
+ * them, `types X` allows `import type` alone, and what a row does not name it forbids.
  */
 export const mayImport: Readonly<Record<string, readonly string[]>> = {
   contract: ['contract', 'typebox'],

@@ -10,7 +10,7 @@ export function longFiles(sources: readonly Source[], most = 400): string[] {
     .map(({ path, text }) => `${path} has ${linesOf(text)} lines, over ${most}`)
 }
 
-/** Where most files are short the few long ones stand out: half within 90 lines, all but one in twenty within 300. */
+/** Where most files are short the long ones stand out: half within 90 lines, 19 in 20 within 300. */
 export function longSpread(sources: readonly Source[], median = 90, nineteenIn20 = 300): string[] {
   const sized = sources
     .filter(isShipped)

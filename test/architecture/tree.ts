@@ -1,4 +1,4 @@
-/** The repository's own files, and a parser for them: Vite's, because TypeScript 7 offers none to other programs yet. */
+/** The repository's own files, and a parser for them: Vite's, because TypeScript 7 offers others none yet. */
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, posix } from 'node:path'
 import { parseSync, Visitor } from 'vite'

@@ -5,7 +5,7 @@ import { startAgent } from './agent-process.ts'
 import { announceDevice, makeEnrolmentToken } from './app/enrol-device.ts'
 import { compose, type Running } from './compose.ts'
 import { ConfigError, readConfig, usage, type Config } from './config.ts'
-import { makeCredentials, readCredentials, writeCredentials, type Credentials } from './first-start.ts'
+import { makeCredentials, readCredentials, writeCredentials } from './first-start.ts'
 import { lockFolder } from './lock.ts'
 import { printTour } from './tour/print.ts'
 
@@ -24,9 +24,9 @@ async function main(): Promise<void> {
   const local = config.agent === 'none' ? null : await startLocalAgent(running, config, credentials.machineId)
   const machineId = local?.machineId ?? credentials.machineId
   await writeCredentials(config.dataFolder, { ...credentials, machineId })
-  const shown: Credentials = { ...credentials, machineId }
+
   say(`countermand is ready on ${config.publicUrl}, data in ${config.dataFolder}`)
-  printTour(shown, config.dataFolder, say)
+  if (machineId !== null) printTour(config.dataFolder, say)
 
   let stopping = false
   const stop = async (): Promise<void> => {

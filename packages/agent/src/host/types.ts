@@ -19,7 +19,8 @@ export interface Launch {
   readonly cwd: string
   /**
    * The command's whole environment: nothing is inherited from the agent. Only the action's mark is added. Names must be
-   * shell identifiers, since a shell in between would drop any other.
+   * shell identifiers, since the shell in between would drop any other; what it keeps for itself (IFS, OPTIND, PPID) it
+   * may set anew.
    */
   readonly env: Readonly<Record<string, string>>
 }

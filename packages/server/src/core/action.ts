@@ -4,6 +4,7 @@ import type { Action, ActionEvent, CallerEvent, Cancel, DeviceEvent, Effect, Ord
 import { cancelLimitMs, deadlineOf } from './deadline.ts'
 import { Refusal } from './errors.ts'
 import { late } from './late.ts'
+import { statusOf } from './status.ts'
 
 const waiting: readonly Phase[] = ['awaiting_approval', 'scheduled', 'queued']
 const before: readonly Phase[] = ['offered', 'accepted']
@@ -112,12 +113,21 @@ function deadlineAfter(action: Action, next: Action, at: Date): Date {
 /** An event that means nothing where the action stands. */
 function outOfPlace(action: Action, event: ActionEvent, at: Date): Action {
   if (event.kind === 'cancel_requested') {
-    throw new Refusal('BadRequest', `The action is already ${action.phase}; it can no longer be cancelled.`)
+    throw new Refusal('BadRequest', alreadyOver(action))
   }
   if (event.kind === 'forced') {
     throw new Refusal('BadRequest', 'Only an action with an outstanding cancel on its device can be forced.')
   }
   return isOpen(action) ? action : late(action, event, at)
+}
+
+/** Names the state, who cancelled and when, and what can still be done. */
+function alreadyOver(action: Action): string {
+  const when = action.finishedAt?.toISOString() ?? 'earlier'
+  if (action.phase === 'cancelled') {
+    return `The action is already Cancelled, by ${action.cancel?.by ?? 'the server'} at ${when}.`
+  }
+  return `The action is already ${statusOf(action)} since ${when} and can no longer be cancelled; what it did stays.`
 }
 
 /** What changes, apart from times and version; null for nothing. */

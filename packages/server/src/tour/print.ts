@@ -1,2 +1,24 @@
-import type { Credentials } from '../first-start.ts'
-export function printTour(_credentials: Credentials, _dataFolder: string, _say: (line: string) => void): void {}
+import { join } from 'node:path'
+import { cancelBody, runBody, scope, scriptName, scriptText } from './script.ts'
+
+/** The tour as lines for a shell, made from the credentials file, so that no secret stands on the screen. */
+export function printTour(dataFolder: string, say: (line: string) => void): void {
+  const printable = scriptText.replaceAll('\n', '\\n')
+  const lines = [
+    '',
+    'A script that runs on this host, taken back with proof. Paste this into a second terminal, or say: npm run tour',
+    '',
+    `c() { node -p "require('${join(dataFolder, 'credentials.json')}').$1"; }`,
+    `pick() { node -p "JSON.parse(require('fs').readFileSync(0)).$1"; }`,
+    `TOKEN=$(curl -s "$(c tokenUrl)" -d grant_type=client_credentials -d client_id=$(c clientId) -d client_secret=$(c clientSecret) -d scope=${scope} | pick access_token)`,
+    `api() { curl -s -H "Authorization: Bearer $TOKEN" "$(c apiUrl)/api/$1" "\${@:2}"; echo; }`,
+    `printf '${printable}' > /tmp/${scriptName}`,
+    `api libraryfiles -F file=@/tmp/${scriptName} -F OverrideIfExists=true`,
+    `ID=$(api machines/$(c machineId)/runliveresponse -d '${JSON.stringify(runBody)}' | pick id); sleep 2`,
+    'api machineactions/$ID',
+    `api machineactions/$ID/cancel -d '${JSON.stringify(cancelBody)}'`,
+    'api countermand/actions/$ID/events',
+    '',
+  ]
+  for (const line of lines) say(line)
+}

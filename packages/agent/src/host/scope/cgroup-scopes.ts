@@ -16,9 +16,9 @@ import {
   removeGroup,
   type Place,
 } from './cgroup.ts'
-import { everybodyLeft, killAll, look, openHunt, stopAll, type Hunt } from './hunt.ts'
+import { everybodyLeft, keyOf, killAll, look, openHunt, stopAll, type Hunt } from './hunt.ts'
 import { exitStatus, launchInside } from './launch.ts'
-import { describe, signalProcess, type Process } from './processes.ts'
+import { describe, signalProcess } from './processes.ts'
 import { answerWhenever, isTrueWithin } from './waiting.ts'
 
 const longestFreezeMs = 1000
@@ -83,9 +83,9 @@ function cgroupScopes(parent: string, mount: string): Scopes {
     async make(actionId) {
       refuseUnlessId(actionId)
       const scope = join(parent, actionId)
+      // Below an unmounted hierarchy a folder can be made all the same, and means nothing.
+      if (!(await isMounted(mount))) throw new Error(`No cgroup v2 is mounted at ${mount} any more.`)
       await mkdir(scope, { recursive: true })
-      // Below an unmounted hierarchy a folder can be made, and means nothing.
-      if (!(await isMounted(scope))) throw new Error(`No cgroup v2 is mounted at ${mount} any more.`)
       return scope
     },
     start: (scope, launch) => launchInside('cgroup', scope, launch),
@@ -165,8 +165,4 @@ async function isPopulatedIn(mount: string, scope: string): Promise<boolean | nu
 
 async function livingIn(scope: string): Promise<readonly Found[]> {
   return (await membersOf(scope)).slice(0, mostListed).map(({ pid }) => describe(pid))
-}
-
-function keyOf({ pid, startedAt }: Process): string {
-  return `${pid} ${startedAt}`
 }

@@ -57,7 +57,7 @@ export async function killGroup(group: string): Promise<void> {
   try {
     await orNullIfGone(writeFile(join(group, 'cgroup.kill'), '1', { flag: 'r+' }))
   } catch (error) {
-    if (codeOf(error) !== 'EOPNOTSUPP') throw error
+    if (!isUnsupported(error)) throw error
     // A root script can turn its own group into a threaded one, which refuses to be killed (tried).
     for (const { pid } of await membersOf(group)) signalPid(pid, 'SIGKILL')
   }
@@ -68,7 +68,7 @@ export async function membersOf(group: string): Promise<readonly Process[]> {
   const list = async (file: string): Promise<string> =>
     (await orNullIfGone(readFile(join(group, file), 'utf8'))) ?? ''
   const pids = await list('cgroup.procs').catch((error: unknown) => {
-    if (codeOf(error) !== 'EOPNOTSUPP') throw error
+    if (!isUnsupported(error)) throw error
     return list('cgroup.threads')
   })
   const found = pids
@@ -103,6 +103,11 @@ async function orNullIfGone<T>(asked: Promise<T>): Promise<T | null> {
     if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENODEV') return null
     throw error
   })
+}
+
+/** On Linux both names have the same number; libuv says the first. */
+function isUnsupported(error: unknown): boolean {
+  return codeOf(error) === 'ENOTSUP' || codeOf(error) === 'EOPNOTSUPP'
 }
 
 function codeOf(error: unknown): string | undefined {

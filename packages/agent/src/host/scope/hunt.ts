@@ -48,7 +48,10 @@ export async function stopAll(hunt: Hunt, withinMs: number): Promise<boolean> {
 
 /** Kills everybody until looking again finds nobody alive. False when that was not so within `withinMs`. */
 export async function killAll(hunt: Hunt, withinMs: number): Promise<boolean> {
-  return inRounds(hunt, withinMs, () => look(hunt, (process) => signalProcess(process, 'SIGKILL')) === 0)
+  // Who is new is stopped first, to be named, and killed in the next round.
+  const act = (member: Process): void =>
+    signalProcess(member, hunt.met.has(keyOf(member)) ? 'SIGKILL' : 'SIGSTOP')
+  return inRounds(hunt, withinMs, () => look(hunt, act) === 0)
 }
 
 /** Everybody met so far, as named then. */
@@ -70,14 +73,12 @@ export function look(hunt: Hunt, act: (process: Process) => void): number {
   const { quarry, roots, known, met } = hunt
   const spared = ownLine()
   const seen = new Map<number, Process>()
-  const now = new Set<number>()
+  const now = new Map<number, Process>()
   const meet = (member: Process): void => {
     if (now.has(member.pid) || isSame(roots.get(member.pid), member)) return
-    now.add(member.pid)
+    now.set(member.pid, member)
     known.set(member.pid, member)
     act(member)
-    const key = `${member.pid} ${member.startedAt}`
-    if (!met.has(key)) met.set(key, { process: member, found: describe(member.pid) })
   }
 
   const isInSession = sessionOf(quarry.leader)
@@ -96,7 +97,15 @@ export function look(hunt: Hunt, act: (process: Process) => void): number {
     for (const child of seen.values())
       if (isSame(known.get(child.parent), seen.get(child.parent))) meet(child)
   }
+  for (const member of now.values()) {
+    if (!met.has(keyOf(member))) met.set(keyOf(member), { process: member, found: describe(member.pid) })
+  }
   return now.size
+}
+
+/** One key for one process, as a pid is used again. */
+export function keyOf({ pid, startedAt }: Process): string {
+  return `${pid} ${startedAt}`
 }
 
 /** A session's number is its leader's pid, which the kernel uses again only when the session is empty. */

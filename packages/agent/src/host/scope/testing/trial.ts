@@ -17,7 +17,7 @@ export interface Trial {
   /** A folder that goes at the end. Scripts should stop by themselves when it is gone. */
   readonly folder: string
   /** Makes a scope that is ended at the end, come what may. */
-  make(): Promise<Made>
+  readonly make: () => Promise<Made>
 }
 
 export interface Made {
@@ -26,7 +26,7 @@ export interface Made {
   /** The launch folder. */
   readonly folder: string
   /** A shell script, its arguments, and its environment besides a plain PATH. */
-  launch(script: string, args?: readonly string[], env?: Record<string, string>): Launch
+  readonly launch: (script: string, args?: readonly string[], env?: Record<string, string>) => Launch
 }
 
 export const never = new AbortController().signal
@@ -34,12 +34,22 @@ export const never = new AbortController().signal
 export async function withTrial(mechanism: Mechanism, run: (trial: Trial) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-trial-'))
   const forced = mechanism === 'sweep' ? { mechanism } : {}
-  const options = { name: `test-${randomUUID()}`, folder: join(folder, 'scopes'), log: () => undefined, ...forced }
+  const options = {
+    name: `test-${randomUUID()}`,
+    folder: join(folder, 'scopes'),
+    log: () => undefined,
+    ...forced,
+  }
   const scopes = await openScopes(options)
   const made: Made[] = []
   try {
     if (scopes.proof !== (mechanism === 'sweep' ? 'swept' : 'stopped')) throw new Error(scopes.description)
-    await run({ scopes, options, folder, make: async () => (made[made.length] = await makeIn(scopes, folder)) })
+    await run({
+      scopes,
+      options,
+      folder,
+      make: async () => (made[made.length] = await makeIn(scopes, folder)),
+    })
   } finally {
     rmSync(folder, { recursive: true, force: true })
     for (const { scope, id } of made) await scopes.end(scope, id, { patienceMs: 10_000 })
@@ -57,14 +67,20 @@ async function makeIn(scopes: Scopes, root: string): Promise<Made> {
   const launch = (text: string, args: readonly string[] = [], env: Record<string, string> = {}): Launch => {
     const script = join(folder, 'script')
     writeFileSync(script, text)
-    return { command: ['/bin/sh', script, ...args], folder, cwd: root, env: { PATH: '/usr/bin:/bin', ...env } }
+    return {
+      command: ['/bin/sh', script, ...args],
+      folder,
+      cwd: root,
+      env: { PATH: '/usr/bin:/bin', ...env },
+    }
   }
   return { id, scope, folder, launch }
 }
 
 /** Waits until it is so; fails after 20 s with what was waited for. */
 export async function until(what: string, ask: () => boolean | Promise<boolean>): Promise<void> {
-  for (const end = performance.now() + 20_000; performance.now() < end; await sleep(5)) if (await ask()) return
+  for (const end = performance.now() + 20_000; performance.now() < end; await sleep(5))
+    if (await ask()) return
   throw new Error(`Waited in vain for: ${what}`)
 }
 
@@ -85,7 +101,11 @@ export async function isBeating(beats: string): Promise<boolean> {
 }
 
 /** Runs a program in a Node of its own, where `scopes` is openScopes(…) of these options, and returns what it prints. */
-export function inAnotherAgent(options: ScopeOptions, program: string, around: readonly string[] = []): string {
+export function inAnotherAgent(
+  options: ScopeOptions,
+  program: string,
+  around: readonly string[] = [],
+): string {
   const module = JSON.stringify(join(import.meta.dirname, '../../scope.ts'))
   const text = `import { openScopes } from ${module}
     const scopes = await openScopes({ ...${JSON.stringify(options)}, log: (line) => console.error(line) })

@@ -1,0 +1,80 @@
+/** One device, wired: identity, journal, news, runner, sync, wake-ups. */
+import { join } from 'node:path'
+import { actionTypes, type Capabilities, type Facts } from '@countermand/contract'
+import type { Host } from './host/host.ts'
+import { EnrolmentError, enrol, readIdentity, type Identity } from './identity.ts'
+import { openJournal } from './journal.ts'
+import { openLoop } from './loop.ts'
+import { openNews } from './news.ts'
+import { listHeld, obey } from './orders.ts'
+import { recover } from './recover.ts'
+import { openRunner } from './runner.ts'
+import { openSync } from './sync.ts'
+import { openTransfer } from './transfer.ts'
+import { listen } from './wake.ts'
+import { agentVersion } from './version.ts'
+
+export interface AgentOptions {
+  readonly dataFolder: string
+  readonly enrolmentToken: string | null
+  readonly switchedOff: readonly string[]
+  readonly host: Host
+  readonly log: (line: string) => void
+}
+
+/** Runs a device until the signal; what it runs for others goes on. @throws EnrolmentError without identity and token. */
+export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
+  const { dataFolder, host, log } = options
+  const self = async () => ({ facts: await factsOf(host), capabilities: capabilitiesOf(options) })
+  const identity = (await readIdentity(dataFolder)) ?? (await firstIdentity(options, await self()))
+  log(`device ${identity.machineId} of ${identity.server}`)
+
+  const journal = await openJournal(dataFolder)
+  const { sync, attach } = await openSync(dataFolder, identity)
+  const news = await openNews(dataFolder, identity.keyThumbprint, sync.acknowledged)
+  attach(news)
+  let ticket: string | null = null
+  const transfer = openTransfer({ server: identity.server, ticket: () => ticket, renew: () => loop.soon() })
+  const runner = openRunner({ journal, news, host, transfer, log, syncSoon: () => loop.soon() })
+  const loop = openLoop({
+    sync,
+    log,
+    self: async () => ({ ...(await self()), held: await listHeld(journal) }),
+    answered: ({ reply }) => {
+      if (ticket === null) log(`connected, epoch ${reply.epoch}`)
+      ticket = reply.ticket
+    },
+    obey: (answer) => obey({ journal, news, runner, host }, answer),
+  })
+  await recover({ journal, news, runner })
+  const wakeUps = listen({
+    server: identity.server,
+    ticket: () => ticket,
+    seen: () => sync.serverHead?.sequence ?? 0,
+    wake: loop.soon,
+    listening: loop.setListening,
+    signal,
+  })
+  await loop.run(signal)
+  await runner.shutdown()
+  await wakeUps
+}
+
+async function firstIdentity(options: AgentOptions, self: { facts: Facts; capabilities: Capabilities }): Promise<Identity> {
+  const { enrolmentToken, dataFolder } = options
+  if (enrolmentToken === null) {
+    throw new EnrolmentError(`No identity in ${join(dataFolder, 'identity.json')}: start once with --enrol TOKEN.`)
+  }
+  return enrol(dataFolder, enrolmentToken, self)
+}
+
+async function factsOf(host: Host): Promise<Facts> {
+  return { ...(await host.readFacts()), agentVersion }
+}
+
+/** What this host can do, type by type; a server refuses the rest before anything is queued. */
+function capabilitiesOf({ switchedOff }: AgentOptions): Capabilities {
+  const able = { able: true as const, commands: ['RunScript'] }
+  const off = { able: false as const, why: 'switched_off' as const, detail: 'its agent was started with --switch-off' }
+  return Object.fromEntries(actionTypes.map((type) => [type, switchedOff.includes(type) ? off : able]))
+}

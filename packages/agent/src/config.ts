@@ -1,0 +1,42 @@
+import { resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+
+export interface Config {
+  readonly dataFolder: string
+  /** For a device that has no identity yet. */
+  readonly enrolmentToken: string | null
+  /** Ends when its standard input does: it is the agent beside a server, and goes with it. */
+  readonly tied: boolean
+  readonly pretend: boolean
+  readonly allowContainment: boolean
+  /** Action types that this host does not do, whatever the server asks. */
+  readonly switchedOff: readonly string[]
+}
+
+export const usage = `countermand-agent [flags]     each flag has a twin in the environment
+  --data DIR               COUNTERMAND_AGENT_DATA              default /var/lib/countermand-agent
+  --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
+  --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
+  --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
+  --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
+`
+
+/** @throws Error with a sentence for a flag that there is not. */
+export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+  const flag = { type: 'boolean' } as const
+  const word = { type: 'string' } as const
+  const { values } = parseArgs({
+    args: [...args],
+    options: { data: word, enrol: word, 'switch-off': word, tied: flag, pretend: flag, 'allow-containment': flag },
+  })
+  const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
+  const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
+  return {
+    dataFolder: resolve(values.data ?? env.COUNTERMAND_AGENT_DATA ?? '/var/lib/countermand-agent'),
+    enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
+    tied: values.tied ?? false,
+    pretend: values.pretend ?? isSet('PRETEND'),
+    allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),
+    switchedOff: switchedOff.split(',').filter((name) => name !== ''),
+  }
+}

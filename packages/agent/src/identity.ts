@@ -1,0 +1,113 @@
+/** Who this device is, and whom it obeys: its key, its id, and the pinned order key. */
+import { join } from 'node:path'
+import {
+  Enrolled,
+  EnrolmentToken,
+  devicePaths,
+  enrolmentTokenPrefix,
+  fits,
+  messageTypes,
+  protocolVersion,
+  type Capabilities,
+  type Facts,
+} from '@countermand/contract'
+import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose'
+import { makeFolder, writeDurably } from './host/files.ts'
+import { readJson } from './journal.ts'
+import { openOrder } from './verify.ts'
+
+export interface Identity {
+  readonly machineId: string
+  /** Base URL of the server. */
+  readonly server: string
+  /** Thumbprint of the order key. */
+  readonly orderKey: string
+  readonly keyThumbprint: string
+  /** Signs as this device. */
+  sign(payload: object, type: string): Promise<string>
+}
+
+interface Stored {
+  readonly machineId: string
+  readonly server: string
+  readonly orderKey: string
+  readonly key: JWK
+}
+
+export class EnrolmentError extends Error {}
+
+const fileOf = (dataFolder: string): string => join(dataFolder, 'identity.json')
+
+/** The identity of an earlier enrolment; null where there was none. */
+export async function readIdentity(dataFolder: string): Promise<Identity | null> {
+  const stored = await readJson<Stored>(fileOf(dataFolder))
+  return stored === null ? null : toIdentity(stored)
+}
+
+/**
+ * Enrols by a one-time token. The key is on disk before it is shown, so that after a lost answer the same token asks again
+ * with the same key. @throws EnrolmentError for a token that is none, or a server that is not the one it names.
+ */
+export async function enrol(dataFolder: string, token: string, self: { facts: Facts; capabilities: Capabilities }): Promise<Identity> {
+  const { server, orderKey, secret } = readToken(token)
+  const key = await ownKey(dataFolder)
+  const { sign, thumbprint, open } = await signerOf(key)
+  const request = { protocol: protocolVersion, server: orderKey, secret, ...self, former: null }
+  const jws = await sign(request, { typ: messageTypes.enrolment, jwk: open })
+  const response = await fetch(server + devicePaths.enrol, { method: 'POST', body: jws, signal: AbortSignal.timeout(30_000) })
+  const text = await response.text()
+  if (!response.ok) throw new EnrolmentError(`The server answered ${response.status}: ${text}`)
+  const answer = await openOrder(text, { type: messageTypes.enrolled, orderKey })
+  if (!fits(Enrolled, answer) || answer.key !== thumbprint) {
+    throw new EnrolmentError('The answer is not signed by the server that the token names.')
+  }
+  const stored: Stored = { machineId: answer.machineId, server, orderKey, key }
+  await writeDurably(fileOf(dataFolder), JSON.stringify(stored))
+  return toIdentity(stored)
+}
+
+function readToken(text: string): EnrolmentToken {
+  try {
+    if (!text.startsWith(enrolmentTokenPrefix)) throw new Error()
+    const token: unknown = JSON.parse(Buffer.from(text.slice(enrolmentTokenPrefix.length), 'base64url').toString())
+    if (fits(EnrolmentToken, token)) return token
+  } catch {
+    // Said below: there is one way to be wrong for whoever pasted it.
+  }
+  throw new EnrolmentError(`That is not an enrolment token: one begins with ${enrolmentTokenPrefix}`)
+}
+
+async function ownKey(dataFolder: string): Promise<JWK> {
+  const file = join(dataFolder, 'key.json')
+  const kept = await readJson<JWK>(file)
+  if (kept !== null) return kept
+  await makeFolder(dataFolder)
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  const key = await exportJWK(privateKey)
+  await writeDurably(file, JSON.stringify(key))
+  return key
+}
+
+async function toIdentity({ machineId, server, orderKey, key }: Stored): Promise<Identity> {
+  const { sign, thumbprint } = await signerOf(key)
+  return {
+    ...{ machineId, server, orderKey },
+    keyThumbprint: thumbprint,
+    sign: (payload, type) => sign(payload, { typ: type, kid: machineId }),
+  }
+}
+
+async function signerOf(key: JWK): Promise<{
+  sign: (payload: object, header: object) => Promise<string>
+  thumbprint: string
+  open: JWK
+}> {
+  const open = { kty: key.kty, crv: key.crv, x: key.x } as JWK
+  const secret = (await importJWK(key, 'EdDSA')) as CryptoKey
+  return {
+    open,
+    thumbprint: await calculateJwkThumbprint(open),
+    sign: (payload, header) =>
+      new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader({ alg: 'EdDSA', ...header }).sign(secret),
+  }
+}

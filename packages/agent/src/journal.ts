@@ -1,0 +1,118 @@
+/**
+ * What this device holds, in files: one folder per action. A step is on disk, file and folder, before it is taken; so whoever
+ * starts next knows what may have happened. Start and cancel compete for one file that only one of them can make.
+ */
+import { readFile, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { News, Offer } from '@countermand/contract'
+import { createExclusively, makeFolder, removeFolder, writeDurably } from './host/files.ts'
+
+/** Written by whoever comes first. */
+export type Verdict =
+  | { readonly verdict: 'start'; readonly scope: string; readonly bootId: string; readonly bootSeconds: number; readonly at: string }
+  | { readonly verdict: 'withdrawn'; readonly at: string }
+
+export interface Record {
+  readonly offer: Offer
+  readonly folder: string
+  readonly verdict: Verdict | null
+  /** When the cancel was taken. */
+  readonly cancelledAt: string | null
+  /** How it ended, as it is told. */
+  readonly outcome: News | null
+}
+
+/** Longer than the oldest backup that a server may be restored from: until then a finished action is still known. */
+const rememberMs = 30 * 24 * 60 * 60_000
+
+export interface Journal {
+  all(): Promise<readonly Record[]>
+  find(id: string): Promise<Record | null>
+  /** False where it is held already. */
+  accept(offer: Offer): Promise<boolean>
+  /** True for the one who made the file; what it says is on disk either way. */
+  decide(id: string, verdict: Verdict): Promise<boolean>
+  takeCancel(id: string, at: string): Promise<void>
+  conclude(id: string, outcome: News): Promise<void>
+  /** Forgets an action but for a line that says how it ended. */
+  drop(id: string): Promise<void>
+  /** How an action ended that is no longer held. */
+  remembered(id: string): Promise<News | null>
+  allRemembered(): Promise<readonly News[]>
+}
+
+export async function openJournal(dataFolder: string): Promise<Journal> {
+  const held = join(dataFolder, 'journal')
+  const memory = join(dataFolder, 'remembered')
+  await makeFolder(held)
+  await makeFolder(memory)
+  await clearMemory(memory)
+  const folderOf = (id: string): string => join(held, safe(id))
+  const lineOf = (id: string): string => join(memory, `${safe(id)}.json`)
+  const find = (id: string): Promise<Record | null> => readRecord(folderOf(id))
+  const remembered = async (id: string): Promise<News | null> =>
+    (await readJson<{ outcome: News }>(lineOf(id)))?.outcome ?? null
+  return {
+    find,
+    remembered,
+    all: async () => {
+      const records = await Promise.all((await readdir(held)).map(find))
+      return records.filter((record) => record !== null).toSorted((a, b) => (a.offer.id < b.offer.id ? -1 : 1))
+    },
+    accept: async (offer) => {
+      await makeFolder(folderOf(offer.id))
+      return createExclusively(join(folderOf(offer.id), 'offer.json'), JSON.stringify(offer))
+    },
+    decide: (id, verdict) => createExclusively(join(folderOf(id), 'verdict.json'), JSON.stringify(verdict)),
+    takeCancel: async (id, at) => {
+      await createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify({ at }))
+    },
+    conclude: (id, outcome) => writeDurably(join(folderOf(id), 'outcome.json'), JSON.stringify(outcome)),
+    drop: async (id) => {
+      const record = await find(id)
+      if (record?.outcome != null) await writeDurably(lineOf(id), JSON.stringify({ at: Date.now(), outcome: record.outcome }))
+      await removeFolder(folderOf(id))
+    },
+    allRemembered: async () => {
+      const lines = await Promise.all((await readdir(memory)).map((name) => remembered(name.replace(/\.json$/, ''))))
+      return lines.filter((line) => line !== null)
+    },
+  }
+}
+
+/** An id becomes a folder's name, so it must be nothing else. */
+function safe(id: string): string {
+  if (!/^[0-9a-f-]{36}$/.test(id)) throw new Error(`not an action id: ${id}`)
+  return id
+}
+
+/** A folder without an offer was never accepted: a crash came first, and the server will offer again. */
+async function readRecord(folder: string): Promise<Record | null> {
+  const offer = await readJson<Offer>(join(folder, 'offer.json'))
+  if (offer === null) return null
+  const [verdict, cancel, outcome] = await Promise.all([
+    readJson<Verdict>(join(folder, 'verdict.json')),
+    readJson<{ at: string }>(join(folder, 'cancel.json')),
+    readJson<News>(join(folder, 'outcome.json')),
+  ])
+  return { offer, folder, verdict, cancelledAt: cancel?.at ?? null, outcome }
+}
+
+/** Null where there is no such file. Files appear whole, so one that does not parse is damage, and is not passed over. */
+export async function readJson<T>(file: string): Promise<T | null> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw thrown
+  }
+  return JSON.parse(text) as T
+}
+
+async function clearMemory(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const line = await readJson<{ at: number }>(join(folder, name))
+    if (line !== null && Date.now() - line.at > rememberMs) await removeFolder(join(folder, name))
+  }
+}

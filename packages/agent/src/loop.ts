@@ -1,0 +1,80 @@
+/** The only endless loop: a wake-up, a timer or news → sync → obey. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Capabilities, Facts, Held } from '@countermand/contract'
+import { TwoHistories, type Answer, type Sync } from './sync.ts'
+
+/** With a stream that lives, wake-ups come by it; without one the device asks. */
+const idleMs = { listening: 5 * 60_000, alone: 30_000 }
+const longestPauseMs = 30_000
+
+export interface LoopParts {
+  readonly sync: Sync
+  readonly self: () => Promise<{ held: readonly Held[]; facts: Facts; capabilities: Capabilities }>
+  readonly obey: (answer: Answer) => Promise<void>
+  readonly answered: (answer: Answer) => void
+  readonly log: (line: string) => void
+}
+
+export interface Loop {
+  /** Sync as soon as the one under way, if any, is done. */
+  soon(): void
+  setListening(isListening: boolean): void
+  run(signal: AbortSignal): Promise<void>
+}
+
+export function openLoop(parts: LoopParts): Loop {
+  let wanted = true
+  let isListening = false
+  let wake = (): void => undefined
+  const soon = (): void => {
+    wanted = true
+    wake()
+  }
+  const idle = async (signal: AbortSignal): Promise<void> => {
+    const jitter = 0.8 + Math.random() * 0.4
+    const woken = new Promise<void>((resolve) => (wake = resolve))
+    if (wanted) return
+    const over = new AbortController()
+    const ms = (isListening ? idleMs.listening : idleMs.alone) * jitter
+    const timer = pause(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => undefined)
+    await Promise.race([woken, timer])
+    over.abort()
+  }
+  return {
+    soon,
+    setListening: (now) => (isListening = now),
+    run: async (signal) => {
+      let failures = 0
+      while (!signal.aborted) {
+        await idle(signal)
+        if (signal.aborted) return
+        wanted = false
+        try {
+          await once(parts)
+          failures = 0
+        } catch (thrown) {
+          failures += 1
+          wanted = true
+          report(parts, thrown, failures)
+          const ms = Math.min(250 * 2 ** failures, longestPauseMs) * (0.5 + Math.random() / 2)
+          await pause(ms, undefined, { signal }).catch(() => undefined)
+        }
+      }
+    },
+  }
+}
+
+async function once({ sync, self, obey, answered }: LoopParts): Promise<void> {
+  const answer = await sync.exchange(await self())
+  answered(answer)
+  await obey(answer)
+  await sync.spent(answer.reply)
+}
+
+/** The first failure is said, and then every tenth: a server that is away for a weekend should not fill a log. */
+function report({ log }: LoopParts, thrown: unknown, failures: number): void {
+  if (failures !== 1 && failures % 10 !== 0) return
+  const words = thrown instanceof Error ? `${thrown.message}${thrown.cause instanceof Error ? ` (${thrown.cause.message})` : ''}` : String(thrown)
+  const what = thrown instanceof TwoHistories ? 'this device must enrol again' : 'the server was not reached'
+  log(`${what}, try ${failures}: ${words}`)
+}

@@ -1,0 +1,50 @@
+/** `countermand-agent`: read the configuration, lock the folder, run, leave on a signal. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { runAgent } from './agent.ts'
+import { readConfig, usage } from './config.ts'
+import { makeFolder } from './host/files.ts'
+import { openHost } from './host/host.ts'
+import { FolderInUse, lockFolder } from './host/lock.ts'
+import { pretendHost } from './pretend/host.ts'
+
+const log = (line: string): void => console.log(line)
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help')) return log(usage)
+  const config = readConfig(process.argv.slice(2), process.env)
+  const leaving = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => leaving.abort())
+  if (config.tied) process.stdin.on('end', () => leaving.abort()).resume()
+
+  const { dataFolder } = config
+  await makeFolder(dataFolder)
+  const lock = await takeFolder(dataFolder)
+  // Two agents on one host, each with its own folder, must not take each other's scopes for their own.
+  const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)
+  const host = config.pretend ? pretendHost() : await openHost({ name, folder: join(dataFolder, 'scopes'), log })
+  log(host.scopes.description)
+  try {
+    await runAgent({ ...config, host, log }, leaving.signal)
+  } finally {
+    lock.release()
+  }
+}
+
+/** An agent that is just leaving is waited for. */
+async function takeFolder(folder: string): Promise<{ release(): void }> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return lockFolder(folder)
+    } catch (thrown) {
+      if (!(thrown instanceof FolderInUse) || tries === 50) throw thrown
+      await pause(200)
+    }
+  }
+}
+
+main().catch((thrown: unknown) => {
+  console.error(thrown instanceof Error ? thrown.message : thrown)
+  process.exit(1)
+})

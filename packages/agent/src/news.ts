@@ -1,0 +1,56 @@
+/** What happened here: numbered, chained, one file an item, kept until the server has acknowledged it. */
+import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { canonical, maxNewsPerStatement, type News, type NewsItem } from '@countermand/contract'
+import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
+import { readJson } from './journal.ts'
+
+export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+export interface NewsLog {
+  /** On disk when it resolves. */
+  tell(news: News): Promise<void>
+  /** What the server has not acknowledged yet, oldest first, as much as one statement holds. */
+  pending(): readonly NewsItem[]
+  isPending(actionId: string): boolean
+  acknowledge(upTo: number): Promise<void>
+}
+
+/** `genesis` stands before the first item: the thumbprint of the device's key. `acknowledged`: what the server has. */
+export async function openNews(dataFolder: string, genesis: string, acknowledged: number): Promise<NewsLog> {
+  const folder = join(dataFolder, 'news')
+  await makeFolder(folder)
+  const fileOf = (n: number): string => join(folder, `${String(n).padStart(12, '0')}.json`)
+  const kept: NewsItem[] = []
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).toSorted()) {
+    const item = await readJson<NewsItem>(join(folder, name))
+    if (item !== null) kept.push(item)
+  }
+  let last = kept.at(-1) ?? null
+  let unsaid = kept.filter(({ n }) => n > acknowledged)
+  // One at a time: an item carries the digest of the one before.
+  let writing: Promise<void> = Promise.resolve()
+  const append = async (news: News): Promise<void> => {
+    const previous = last === null ? genesis : digestOf(canonical(last))
+    const item = { n: (last?.n ?? 0) + 1, previous, at: new Date().toISOString(), ...news } as NewsItem
+    await writeDurably(fileOf(item.n), JSON.stringify(item))
+    last = item
+    unsaid = [...unsaid, item]
+  }
+  return {
+    tell: (news) => {
+      const told = writing.then(() => append(news))
+      writing = told.catch(() => undefined)
+      return told
+    },
+    pending: () => unsaid.slice(0, maxNewsPerStatement),
+    isPending: (actionId) => unsaid.some(({ action }) => action === actionId),
+    acknowledge: async (upTo) => {
+      const said = unsaid.filter(({ n }) => n <= upTo)
+      unsaid = unsaid.filter(({ n }) => n > upTo)
+      // The newest stays, whatever it is: the next one is chained to it.
+      for (const { n } of said) if (n !== last?.n) await removeFolder(fileOf(n))
+    },
+  }
+}

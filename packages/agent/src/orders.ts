@@ -1,0 +1,81 @@
+/** Obeys a reply: cancels first, then permissions, then offers, then what may be forgotten. Each is journalled first. */
+import type { Held, Reply } from '@countermand/contract'
+import type { Host } from './host/host.ts'
+import type { Journal, Record } from './journal.ts'
+import type { NewsLog } from './news.ts'
+import type { Runner } from './runner.ts'
+import type { Answer } from './sync.ts'
+
+export interface OrderParts {
+  readonly journal: Journal
+  readonly news: NewsLog
+  readonly runner: Runner
+  readonly host: Host
+}
+
+/** When it resolves, everything that the reply ordered is on disk. */
+export async function obey(parts: OrderParts, { reply, sentAt }: Answer): Promise<void> {
+  for (const id of reply.cancels) await cancel(parts, id)
+  const isNew = await accept(parts, reply)
+  parts.runner.permit([...reply.starts, ...reply.offers.map(({ id }) => id)], sentAt)
+  for (const record of isNew) parts.runner.take(record)
+  await parts.news.acknowledge(reply.acknowledged)
+  for (const id of reply.finals) await letGo(parts, id)
+}
+
+/**
+ * A cancel and a start make the same file; one of them wins. A cancel of something never accepted needs nothing: that it is not
+ * in the next list is its proof.
+ */
+async function cancel({ journal, news, runner, host }: OrderParts, id: string): Promise<void> {
+  const record = await journal.find(id)
+  if (record === null) {
+    const ended = await journal.remembered(id)
+    // It ran and was forgotten here; a server restored from a backup asks anew, and hears again how it ended.
+    if (ended !== null) await news.tell(ended)
+    return
+  }
+  if (record.outcome !== null || record.cancelledAt !== null) return
+  const at = host.now()
+  const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
+  await journal.takeCancel(id, at)
+  if (!wasWithdrawn) await news.tell({ kind: 'cancel_acknowledged', action: id })
+  runner.cancel(id)
+  const now = await journal.find(id)
+  if (wasWithdrawn && now !== null) runner.take(now)
+}
+
+async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise<readonly Record[]> {
+  const taken: Record[] = []
+  for (const offer of offers) {
+    const ended = await journal.remembered(offer.id)
+    // Never a second time, whatever a restored server believes.
+    if (ended !== null) await news.tell(ended)
+    else if (await journal.accept(offer)) {
+      const record = await journal.find(offer.id)
+      if (record !== null) taken.push(record)
+    }
+  }
+  return taken
+}
+
+/** Final at the server: forgotten here once it is over and all of it has been heard, or if it was never begun. */
+async function letGo({ journal, news, runner, host }: OrderParts, id: string): Promise<void> {
+  const record = await journal.find(id)
+  if (record === null || news.isPending(id)) return
+  if (record.outcome === null) {
+    // The server has stopped waiting. What has begun goes on to its own end, and is told late.
+    if (!(await journal.decide(id, { verdict: 'withdrawn', at: host.now() }))) return
+    runner.cancel(id)
+  }
+  await journal.drop(id)
+}
+
+/** Every action that is held, and where each stands. */
+export async function listHeld(journal: Journal): Promise<readonly Held[]> {
+  const records = await journal.all()
+  return records.map(({ offer, outcome, verdict }) => ({
+    id: offer.id,
+    state: outcome !== null ? 'over' : verdict?.verdict === 'start' ? 'started' : 'accepted',
+  }))
+}

@@ -1,0 +1,287 @@
+/**
+ * Carries actions out, and takes them back: journal → start → body → report; cancel → freeze, kill, prove → report. It is the same
+ * for all types; what they differ in is their executor. `cancel` and `shutdown` are two different stops: the first ends what
+ * runs and proves it, the second leaves it running for the next agent to take up.
+ */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { News } from '@countermand/contract'
+import { startWithinMs } from '@countermand/contract'
+import { CannotBeDone, type Executor, type Run } from './executors/executor.ts'
+import { executors } from './executors/index.ts'
+import type { Host } from './host/host.ts'
+import { Unkillable, type Ended } from './host/types.ts'
+import type { Journal, Record } from './journal.ts'
+import type { NewsLog } from './news.ts'
+import type { Transfer } from './transfer.ts'
+
+export interface RunnerParts {
+  readonly journal: Journal
+  readonly news: NewsLog
+  readonly host: Host
+  readonly transfer: Transfer
+  /** There is news, or a permission is needed. */
+  readonly syncSoon: () => void
+  readonly log: (line: string) => void
+}
+
+export interface Runner {
+  /** Takes up an action that is in the journal: a new one, or one that an earlier agent held. */
+  take(record: Record): void
+  /** Which actions may start now, until 30 s after `sentAt`. Replaces every earlier permission. */
+  permit(ids: readonly string[], sentAt: number | null): void
+  /** The cancel of an action that has begun is in the journal: end it. */
+  cancel(id: string): void
+  /** Leaves everything running, and waits until nothing is half written. */
+  shutdown(): Promise<void>
+}
+
+interface Held {
+  readonly cancelled: AbortController
+  readonly work: Promise<void>
+}
+
+export function openRunner(parts: RunnerParts): Runner {
+  const held = new Map<string, Held>()
+  const leaving = new AbortController()
+  const permits = openPermits(parts.host, parts.syncSoon)
+  return {
+    take: (record) => {
+      const { id } = record.offer
+      if (held.has(id) || record.outcome !== null) return
+      const cancelled = new AbortController()
+      if (record.cancelledAt !== null) cancelled.abort()
+      const task = new Task(parts, record, { cancelled: cancelled.signal, leaving: leaving.signal, permits })
+      const work = task.run().catch((thrown: unknown) => {
+        if (!leaving.signal.aborted) parts.log(`action ${id}: ${String(thrown)}`)
+      })
+      held.set(id, { cancelled, work: work.finally(() => held.delete(id)) })
+    },
+    permit: permits.replace,
+    cancel: (id) => {
+      permits.wakeAll()
+      held.get(id)?.cancelled.abort()
+    },
+    shutdown: async () => {
+      leaving.abort()
+      permits.wakeAll()
+      await Promise.all([...held.values()].map(({ work }) => work))
+    },
+  }
+}
+
+interface Permits {
+  readonly replace: (ids: readonly string[], sentAt: number | null) => void
+  readonly isFresh: (id: string) => boolean
+  readonly change: () => Promise<void>
+  readonly wakeAll: () => void
+  readonly ask: () => void
+}
+
+function openPermits(host: Host, syncSoon: () => void): Permits {
+  let given = new Set<string>()
+  let since: number | null = null
+  let waiting: (() => void)[] = []
+  const wakeAll = (): void => {
+    const woken = waiting
+    waiting = []
+    for (const wake of woken) wake()
+  }
+  return {
+    replace: (ids, sentAt) => {
+      given = new Set(ids)
+      since = sentAt
+      wakeAll()
+    },
+    isFresh: (id) => given.has(id) && since !== null && (host.bootSeconds() - since) * 1000 < startWithinMs,
+    change: () => new Promise((resolve) => void waiting.push(resolve)),
+    wakeAll,
+    ask: syncSoon,
+  }
+}
+
+interface Stops {
+  readonly cancelled: AbortSignal
+  readonly leaving: AbortSignal
+  readonly permits: Permits
+}
+
+/** How often running work is tended. */
+const tendMs = 500
+
+/** One action, from the journal to its outcome. */
+class Task {
+  private readonly parts: RunnerParts
+  private readonly record: Record
+  private readonly stops: Stops
+  private readonly executor: Executor
+  private readonly id: string
+
+  constructor(parts: RunnerParts, record: Record, stops: Stops) {
+    this.parts = parts
+    this.record = record
+    this.stops = stops
+    this.executor = executors[record.offer.type]
+    this.id = record.offer.id
+  }
+
+  async run(): Promise<void> {
+    const { verdict } = this.record
+    if (verdict?.verdict === 'withdrawn') return this.refuse()
+    if (verdict?.verdict === 'start') return this.takeUp(verdict)
+    return this.begin()
+  }
+
+  /** The cancel came first; nothing was begun and nothing will be. A scope that was made for it is of no use to anybody. */
+  private async refuse(): Promise<void> {
+    const { scopes } = this.parts.host
+    await scopes.end(await scopes.make(this.id), this.id)
+    const commands = [...this.executor.stopped(this.runIn(''), 'cancelled', nowhere)]
+    await this.conclude({ kind: 'refused_start', action: this.id, commands })
+  }
+
+  private async begin(): Promise<void> {
+    const { host, journal, log } = this.parts
+    // The scope comes before the start file: a cancel that finds the file always finds the scope too.
+    const scope = await host.scopes.make(this.id)
+    const run = this.runIn(scope)
+    const prepared = await this.executor.prepare(run).catch((thrown: unknown) => {
+      if (thrown instanceof CannotBeDone || this.stops.cancelled.aborted) return thrown as Error
+      throw thrown
+    })
+    if (!(prepared instanceof Error) && !(await this.permission())) return this.withdrawn(scope)
+    const at = host.now()
+    const start = { verdict: 'start', scope, at, bootId: host.bootId(), bootSeconds: host.bootSeconds() } as const
+    if (!(await journal.decide(this.id, start))) return this.withdrawn(scope)
+    if (prepared instanceof Error) return this.failed(run, prepared.message)
+
+    log(`action ${this.id}: starting`)
+    await this.tell({ kind: 'started', action: this.id, commands: [...this.executor.begun(run, at)] })
+    try {
+      await host.scopes.start(scope, { ...prepared, folder: `${run.folder}/run` })
+    } catch (thrown) {
+      if (this.stops.leaving.aborted) return
+      if (!this.stops.cancelled.aborted) return this.failed(run, String(thrown))
+    }
+    return this.watch(run, start)
+  }
+
+  /** Waits for a permission that is fresh; false when the action was withdrawn meanwhile, or the agent leaves. */
+  private async permission(): Promise<boolean> {
+    const { permits, cancelled, leaving } = this.stops
+    for (;;) {
+      if (cancelled.aborted || leaving.aborted) return false
+      if (permits.isFresh(this.id)) return true
+      const change = permits.change()
+      permits.ask()
+      await change
+    }
+  }
+
+  /** Not to be started: a cancel came first, the server has given it up and it is forgotten, or the agent leaves. */
+  private async withdrawn(scope: string): Promise<void> {
+    const now = await this.parts.journal.find(this.id)
+    if (now === null) await this.parts.host.scopes.end(scope, this.id)
+    else if (now.verdict?.verdict === 'withdrawn') await this.refuse()
+  }
+
+  /** An earlier agent had begun it. What still lives is taken up; a cancel that it had taken comes first. */
+  private async takeUp(start: Record['verdict'] & { verdict: 'start' }): Promise<void> {
+    const run = this.runIn(start.scope)
+    this.parts.log(`action ${this.id}: taking up what an earlier agent had begun`)
+    await this.tell({ kind: 'started', action: this.id, commands: [...this.executor.begun(run, start.at)] })
+    return this.watch(run, start)
+  }
+
+  private async watch(run: Run, start: { readonly at: string; readonly bootId: string; readonly bootSeconds: number }): Promise<void> {
+    const { host } = this.parts
+    const { cancelled, leaving } = this.stops
+    const spentMs = host.bootId() === start.bootId ? (host.bootSeconds() - start.bootSeconds) * 1000 : 0
+    const limit = AbortSignal.timeout(Math.max(0, Math.round(run.offer.runLimitMs - spentMs)))
+    const tending = setInterval(() => void this.executor.tend(run).catch(() => undefined), tendMs)
+    try {
+      await host.scopes.ended(run.scope, `${run.folder}/run`, AbortSignal.any([cancelled, leaving, limit]))
+    } catch (thrown) {
+      if (leaving.aborted && !cancelled.aborted) return
+      if (!cancelled.aborted && !limit.aborted) throw thrown
+    } finally {
+      clearInterval(tending)
+    }
+    await this.end(run, start.at, limit)
+  }
+
+  /** It ended, or is to end: from the freeze on nothing of it executes, so what is on disk then decides. */
+  private async end(run: Run, startedAt: string, limit: AbortSignal): Promise<void> {
+    const { scopes } = this.parts.host
+    await scopes.freeze(run.scope)
+    const frozen = await scopes.exitStatus(`${run.folder}/run`)
+    const endedAt = this.parts.host.now()
+    const overran = frozen === null && limit.aborted
+    if (frozen === null && this.stops.cancelled.aborted) return this.prove(run, startedAt)
+
+    await this.executor.tend(run)
+    const { killed, strays } = await this.endPatiently(run.scope)
+    await this.tell({ kind: 'ended', action: this.id, commands: [...this.executor.begun(run, startedAt)] })
+    const leftRunning = [...killed, ...strays]
+    const body = { status: frozen, leftRunning: overran ? [] : leftRunning, overran, startedAt, endedAt }
+    try {
+      const { outcome, detail, commands } = await this.executor.conclude(run, body)
+      await this.conclude({ kind: 'finished', action: this.id, outcome, detail, commands: [...commands] })
+    } catch (thrown) {
+      if (this.stops.leaving.aborted) return
+      await this.failed(run, thrown instanceof Error ? thrown.message : String(thrown), { startedAt, endedAt })
+    }
+  }
+
+  /** The cancel found it running, and it left no exit status: it is ended by us, and shown to be gone. */
+  private async prove(run: Run, startedAt: string): Promise<void> {
+    const { proof, strays } = await this.endPatiently(run.scope)
+    const residues = strays.map(({ pid, command }) => `had left the scope, killed: ${pid} ${command}`)
+    const commands = this.executor.stopped(run, 'cancelled', { startedAt, endedAt: this.parts.host.now() })
+    await this.conclude({ kind: 'stopped', action: this.id, proof, residues, commands: [...commands] })
+  }
+
+  /** Never says that something is gone before it is. */
+  private async endPatiently(scope: string): Promise<Ended> {
+    for (let told = false; ; told = true) {
+      try {
+        return await this.parts.host.scopes.end(scope, this.id)
+      } catch (thrown) {
+        if (!(thrown instanceof Unkillable)) throw thrown
+        this.parts.log(`action ${this.id}: ${thrown.message}`)
+        if (!told) await this.tell({ kind: 'unkillable', action: this.id, detail: thrown.message })
+        await pause(1_000, undefined, { signal: this.stops.leaving })
+      }
+    }
+  }
+
+  private async failed(run: Run, detail: string, times: { startedAt: string | null; endedAt: string | null } = nowhere): Promise<void> {
+    await this.endPatiently(run.scope)
+    const commands = [...this.executor.stopped(run, detail, times)]
+    await this.conclude({ kind: 'finished', action: this.id, outcome: 'failed', detail: detail.slice(0, 4096), commands })
+  }
+
+  private async conclude(outcome: News): Promise<void> {
+    await this.parts.journal.conclude(this.id, outcome)
+    this.parts.log(`action ${this.id}: ${'proof' in outcome ? outcome.proof : 'outcome' in outcome ? outcome.outcome : outcome.kind}`)
+    await this.tell(outcome)
+  }
+
+  private async tell(news: News): Promise<void> {
+    await this.parts.news.tell(news)
+    this.parts.syncSoon()
+  }
+
+  private runIn(scope: string): Run {
+    const { host, transfer } = this.parts
+    const { offer, folder } = this.record
+    const { leaving, cancelled } = this.stops
+    return {
+      ...{ offer, folder, scope, host },
+      fetch: (sha256, size) =>
+        transfer.fetch({ actionId: offer.id, sha256, size, folder }, AbortSignal.any([leaving, cancelled])),
+      deliver: (index, content) => transfer.deliver({ actionId: offer.id, index, content }, leaving),
+    }
+  }
+}
+
+const nowhere = { startedAt: null, endedAt: null }
