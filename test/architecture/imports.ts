@@ -19,10 +19,31 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'node:crypto',
   ],
   'server/store/dialect.ts': ['server/store', 'server/app/ports.ts', 'kysely', 'node:crypto', 'node:sqlite'],
-  'server/http': ['server/http', 'server/app', 'server/core', 'contract', 'fastify', 'jose', 'node:*'],
+  'server/http': [
+    'server/http',
+    'server/app',
+    'server/core',
+    'contract',
+    'fastify',
+    'jose',
+    'types typebox',
+    'node:*',
+  ],
+
+  // The world behind the ports: each knows its port and its one means.
   'server/bus': ['server/bus', 'server/app/ports.ts', 'contract', 'node:*'],
+  'server/counters': [
+    'server/counters',
+    'server/app/ports.ts',
+    'server/core/rate-limit.ts',
+    'contract',
+    'node:*',
+  ],
+  'server/files': ['server/files', 'server/app/ports.ts', 'server/core/errors.ts', 'contract', 'node:*'],
+  'server/ids': ['server/ids', 'server/app/ports.ts', 'node:*'],
   'server/signing': ['server/signing', 'server/app/ports.ts', 'contract', 'jose', 'node:*'],
-  'server/files': ['server/files', 'server/app/ports.ts', 'contract', 'node:*'],
+
+  'server/start': ['server/start', 'server/app', 'server/config.ts', 'contract', 'node:*'],
   'server/tour': ['server/tour', 'contract', 'node:*'],
   // config.ts and whatever else stands beside main.ts. No row but main.ts's names compose.ts: nobody else imports it.
   server: ['contract', 'node:*'],
@@ -39,8 +60,8 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'node:util',
   ],
   'agent/host': ['agent/host', 'node:*'],
-  'agent/pretend': ['agent/pretend', 'types agent/host', 'agent/loop.ts', 'node:*'],
-  agent: ['agent', 'contract', 'jose', 'node:*'],
+  'agent/pretend': ['agent/pretend', 'agent/host', 'agent/loop.ts', 'node:*'],
+  agent: ['agent', 'contract', 'jose', 'packages/agent/package.json', 'node:*'],
 }
 
 interface Import {

@@ -9,7 +9,7 @@ import { openNews } from './news.ts'
 import { listHeld, obey } from './orders.ts'
 import { recover } from './recover.ts'
 import { openRunner } from './runner.ts'
-import { openSync } from './sync.ts'
+import { Sync } from './sync.ts'
 import { openTransfer } from './transfer.ts'
 import { listen } from './wake.ts'
 import { agentVersion } from './version.ts'
@@ -30,16 +30,16 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   log(`device ${identity.machineId} of ${identity.server}`)
 
   const journal = await openJournal(dataFolder)
-  const { sync, attach } = await openSync(dataFolder, identity)
+  const sync = await Sync.open(dataFolder, identity)
   const news = await openNews(dataFolder, identity.keyThumbprint, sync.acknowledged)
-  attach(news)
   let ticket: string | null = null
   const transfer = openTransfer({ server: identity.server, ticket: () => ticket, renew: () => loop.soon() })
   const runner = openRunner({ journal, news, host, transfer, log, syncSoon: () => loop.soon() })
   const loop = openLoop({
     sync,
     log,
-    self: async () => ({ ...(await self()), held: await listHeld(journal) }),
+    // The list first: news told while it is read speaks of what the list may not have yet, never the other way round.
+    self: async () => ({ ...(await self()), held: await listHeld(journal), news: news.pending() }),
     answered: ({ reply }) => {
       if (ticket === null) log(`connected, epoch ${reply.epoch}`)
       ticket = reply.ticket
@@ -50,9 +50,9 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const wakeUps = listen({
     server: identity.server,
     ticket: () => ticket,
-    seen: () => sync.serverHead?.sequence ?? 0,
-    wake: loop.soon,
-    listening: loop.setListening,
+    seen: () => sync.seen,
+    wake: () => loop.soon(),
+    listening: (isListening) => loop.setListening(isListening),
     signal,
   })
   await loop.run(signal)
@@ -60,10 +60,15 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   await wakeUps
 }
 
-async function firstIdentity(options: AgentOptions, self: { facts: Facts; capabilities: Capabilities }): Promise<Identity> {
+async function firstIdentity(
+  options: AgentOptions,
+  self: { facts: Facts; capabilities: Capabilities },
+): Promise<Identity> {
   const { enrolmentToken, dataFolder } = options
   if (enrolmentToken === null) {
-    throw new EnrolmentError(`No identity in ${join(dataFolder, 'identity.json')}: start once with --enrol TOKEN.`)
+    throw new EnrolmentError(
+      `No identity in ${join(dataFolder, 'identity.json')}: start once with --enrol TOKEN.`,
+    )
   }
   return enrol(dataFolder, enrolmentToken, self)
 }
@@ -75,6 +80,10 @@ async function factsOf(host: Host): Promise<Facts> {
 /** What this host can do, type by type; a server refuses the rest before anything is queued. */
 function capabilitiesOf({ switchedOff }: AgentOptions): Capabilities {
   const able = { able: true as const, commands: ['RunScript'] }
-  const off = { able: false as const, why: 'switched_off' as const, detail: 'its agent was started with --switch-off' }
+  const off = {
+    able: false as const,
+    why: 'switched_off' as const,
+    detail: 'its agent was started with --switch-off',
+  }
   return Object.fromEntries(actionTypes.map((type) => [type, switchedOff.includes(type) ? off : able]))
 }

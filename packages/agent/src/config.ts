@@ -22,12 +22,22 @@ export const usage = `countermand-agent [flags]     each flag has a twin in the 
 `
 
 /** @throws Error with a sentence for a flag that there is not. */
-export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): Config {
   const flag = { type: 'boolean' } as const
   const word = { type: 'string' } as const
   const { values } = parseArgs({
     args: [...args],
-    options: { data: word, enrol: word, 'switch-off': word, tied: flag, pretend: flag, 'allow-containment': flag },
+    options: {
+      data: word,
+      enrol: word,
+      'switch-off': word,
+      tied: flag,
+      pretend: flag,
+      'allow-containment': flag,
+    },
   })
   const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''

@@ -11,7 +11,7 @@ import {
   type Capabilities,
   type Facts,
 } from '@countermand/contract'
-import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose'
+import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { makeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
 import { openOrder } from './verify.ts'
@@ -48,13 +48,21 @@ export async function readIdentity(dataFolder: string): Promise<Identity | null>
  * Enrols by a one-time token. The key is on disk before it is shown, so that after a lost answer the same token asks again
  * with the same key. @throws EnrolmentError for a token that is none, or a server that is not the one it names.
  */
-export async function enrol(dataFolder: string, token: string, self: { facts: Facts; capabilities: Capabilities }): Promise<Identity> {
+export async function enrol(
+  dataFolder: string,
+  token: string,
+  self: { facts: Facts; capabilities: Capabilities },
+): Promise<Identity> {
   const { server, orderKey, secret } = readToken(token)
   const key = await ownKey(dataFolder)
   const { sign, thumbprint, open } = await signerOf(key)
   const request = { protocol: protocolVersion, server: orderKey, secret, ...self, former: null }
   const jws = await sign(request, { typ: messageTypes.enrolment, jwk: open })
-  const response = await fetch(server + devicePaths.enrol, { method: 'POST', body: jws, signal: AbortSignal.timeout(30_000) })
+  const response = await fetch(server + devicePaths.enrol, {
+    method: 'POST',
+    body: jws,
+    signal: AbortSignal.timeout(30_000),
+  })
   const text = await response.text()
   if (!response.ok) throw new EnrolmentError(`The server answered ${response.status}: ${text}`)
   const answer = await openOrder(text, { type: messageTypes.enrolled, orderKey })
@@ -69,7 +77,9 @@ export async function enrol(dataFolder: string, token: string, self: { facts: Fa
 function readToken(text: string): EnrolmentToken {
   try {
     if (!text.startsWith(enrolmentTokenPrefix)) throw new Error()
-    const token: unknown = JSON.parse(Buffer.from(text.slice(enrolmentTokenPrefix.length), 'base64url').toString())
+    const token: unknown = JSON.parse(
+      Buffer.from(text.slice(enrolmentTokenPrefix.length), 'base64url').toString(),
+    )
     if (fits(EnrolmentToken, token)) return token
   } catch {
     // Said below: there is one way to be wrong for whoever pasted it.
@@ -91,7 +101,9 @@ async function ownKey(dataFolder: string): Promise<JWK> {
 async function toIdentity({ machineId, server, orderKey, key }: Stored): Promise<Identity> {
   const { sign, thumbprint } = await signerOf(key)
   return {
-    ...{ machineId, server, orderKey },
+    machineId,
+    server,
+    orderKey,
     keyThumbprint: thumbprint,
     sign: (payload, type) => sign(payload, { typ: type, kid: machineId }),
   }
@@ -102,12 +114,14 @@ async function signerOf(key: JWK): Promise<{
   thumbprint: string
   open: JWK
 }> {
-  const open = { kty: key.kty, crv: key.crv, x: key.x } as JWK
-  const secret = (await importJWK(key, 'EdDSA')) as CryptoKey
+  const open: JWK = { kty: 'OKP', crv: 'Ed25519', x: key.x ?? '' }
+  const secret = await importJWK(key, 'EdDSA')
   return {
     open,
     thumbprint: await calculateJwkThumbprint(open),
     sign: (payload, header) =>
-      new CompactSign(Buffer.from(JSON.stringify(payload))).setProtectedHeader({ alg: 'EdDSA', ...header }).sign(secret),
+      new CompactSign(Buffer.from(JSON.stringify(payload)))
+        .setProtectedHeader({ alg: 'EdDSA', ...header })
+        .sign(secret),
   }
 }

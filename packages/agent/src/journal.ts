@@ -9,7 +9,13 @@ import { createExclusively, makeFolder, removeFolder, writeDurably } from './hos
 
 /** Written by whoever comes first. */
 export type Verdict =
-  | { readonly verdict: 'start'; readonly scope: string; readonly bootId: string; readonly bootSeconds: number; readonly at: string }
+  | {
+      readonly verdict: 'start'
+      readonly scope: string
+      readonly bootId: string
+      readonly bootSeconds: number
+      readonly at: string
+    }
   | { readonly verdict: 'withdrawn'; readonly at: string }
 
 export interface Record {
@@ -57,7 +63,9 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
     remembered,
     all: async () => {
       const records = await Promise.all((await readdir(held)).map(find))
-      return records.filter((record) => record !== null).toSorted((a, b) => (a.offer.id < b.offer.id ? -1 : 1))
+      return records
+        .filter((record) => record !== null)
+        .toSorted((a, b) => (a.offer.id < b.offer.id ? -1 : 1))
     },
     accept: async (offer) => {
       await makeFolder(folderOf(offer.id))
@@ -70,11 +78,14 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
     conclude: (id, outcome) => writeDurably(join(folderOf(id), 'outcome.json'), JSON.stringify(outcome)),
     drop: async (id) => {
       const record = await find(id)
-      if (record?.outcome != null) await writeDurably(lineOf(id), JSON.stringify({ at: Date.now(), outcome: record.outcome }))
+      if (record?.outcome != null)
+        await writeDurably(lineOf(id), JSON.stringify({ at: Date.now(), outcome: record.outcome }))
       await removeFolder(folderOf(id))
     },
     allRemembered: async () => {
-      const lines = await Promise.all((await readdir(memory)).map((name) => remembered(name.replace(/\.json$/, ''))))
+      const lines = await Promise.all(
+        (await readdir(memory)).map((name) => remembered(name.replace(/\.json$/, ''))),
+      )
       return lines.filter((line) => line !== null)
     },
   }
@@ -104,10 +115,11 @@ export async function readJson<T>(file: string): Promise<T | null> {
   try {
     text = await readFile(file, 'utf8')
   } catch (thrown) {
-    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return null
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
     throw thrown
   }
-  return JSON.parse(text) as T
+  const value: T = JSON.parse(text)
+  return value
 }
 
 async function clearMemory(folder: string): Promise<void> {

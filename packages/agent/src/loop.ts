@@ -1,7 +1,6 @@
 /** The only endless loop: a wake-up, a timer or news → sync → obey. */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Capabilities, Facts, Held } from '@countermand/contract'
-import { TwoHistories, type Answer, type Sync } from './sync.ts'
+import { TwoHistories, type Answer, type Self, type Sync } from './sync.ts'
 
 /** With a stream that lives, wake-ups come by it; without one the device asks. */
 const idleMs = { listening: 5 * 60_000, alone: 30_000 }
@@ -9,7 +8,7 @@ const longestPauseMs = 30_000
 
 export interface LoopParts {
   readonly sync: Sync
-  readonly self: () => Promise<{ held: readonly Held[]; facts: Facts; capabilities: Capabilities }>
+  readonly self: () => Promise<Self>
   readonly obey: (answer: Answer) => Promise<void>
   readonly answered: (answer: Answer) => void
   readonly log: (line: string) => void
@@ -25,19 +24,21 @@ export interface Loop {
 export function openLoop(parts: LoopParts): Loop {
   let wanted = true
   let isListening = false
-  let wake = (): void => undefined
+  let sleeping = Promise.withResolvers<void>()
   const soon = (): void => {
     wanted = true
-    wake()
+    sleeping.resolve()
   }
   const idle = async (signal: AbortSignal): Promise<void> => {
     const jitter = 0.8 + Math.random() * 0.4
-    const woken = new Promise<void>((resolve) => (wake = resolve))
+    sleeping = Promise.withResolvers()
     if (wanted) return
     const over = new AbortController()
     const ms = (isListening ? idleMs.listening : idleMs.alone) * jitter
-    const timer = pause(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(() => undefined)
-    await Promise.race([woken, timer])
+    const timer = pause(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
+      () => undefined,
+    )
+    await Promise.race([sleeping.promise, timer])
     over.abort()
   }
   return {
@@ -65,7 +66,7 @@ export function openLoop(parts: LoopParts): Loop {
 }
 
 async function once({ sync, self, obey, answered }: LoopParts): Promise<void> {
-  const answer = await sync.exchange(await self())
+  const answer = await sync.exchange(self)
   answered(answer)
   await obey(answer)
   await sync.spent(answer.reply)
@@ -74,7 +75,10 @@ async function once({ sync, self, obey, answered }: LoopParts): Promise<void> {
 /** The first failure is said, and then every tenth: a server that is away for a weekend should not fill a log. */
 function report({ log }: LoopParts, thrown: unknown, failures: number): void {
   if (failures !== 1 && failures % 10 !== 0) return
-  const words = thrown instanceof Error ? `${thrown.message}${thrown.cause instanceof Error ? ` (${thrown.cause.message})` : ''}` : String(thrown)
+  const words =
+    thrown instanceof Error
+      ? `${thrown.message}${thrown.cause instanceof Error ? ` (${thrown.cause.message})` : ''}`
+      : String(thrown)
   const what = thrown instanceof TwoHistories ? 'this device must enrol again' : 'the server was not reached'
   log(`${what}, try ${failures}: ${words}`)
 }

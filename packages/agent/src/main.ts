@@ -23,7 +23,9 @@ async function main(): Promise<void> {
   const lock = await takeFolder(dataFolder)
   // Two agents on one host, each with its own folder, must not take each other's scopes for their own.
   const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)
-  const host = config.pretend ? pretendHost() : await openHost({ name, folder: join(dataFolder, 'scopes'), log })
+  const host = config.pretend
+    ? pretendHost()
+    : await openHost({ name, folder: join(dataFolder, 'scopes'), log })
   log(host.scopes.description)
   try {
     await runAgent({ ...config, host, log }, leaving.signal)

@@ -29,11 +29,12 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
   }
   let last = kept.at(-1) ?? null
   let unsaid = kept.filter(({ n }) => n > acknowledged)
+  let said = kept.filter(({ n }) => n <= acknowledged)
   // One at a time: an item carries the digest of the one before.
   let writing: Promise<void> = Promise.resolve()
   const append = async (news: News): Promise<void> => {
     const previous = last === null ? genesis : digestOf(canonical(last))
-    const item = { n: (last?.n ?? 0) + 1, previous, at: new Date().toISOString(), ...news } as NewsItem
+    const item = { n: (last?.n ?? 0) + 1, previous, at: new Date().toISOString(), ...news }
     await writeDurably(fileOf(item.n), JSON.stringify(item))
     last = item
     unsaid = [...unsaid, item]
@@ -47,10 +48,12 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
     pending: () => unsaid.slice(0, maxNewsPerStatement),
     isPending: (actionId) => unsaid.some(({ action }) => action === actionId),
     acknowledge: async (upTo) => {
-      const said = unsaid.filter(({ n }) => n <= upTo)
+      said = [...said, ...unsaid.filter(({ n }) => n <= upTo)]
       unsaid = unsaid.filter(({ n }) => n > upTo)
       // The newest stays, whatever it is: the next one is chained to it.
-      for (const { n } of said) if (n !== last?.n) await removeFolder(fileOf(n))
+      const done = said.filter(({ n }) => n !== last?.n)
+      said = said.filter(({ n }) => n === last?.n)
+      for (const { n } of done) await removeFolder(fileOf(n))
     },
   }
 }

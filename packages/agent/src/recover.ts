@@ -4,16 +4,27 @@ import type { NewsLog } from './news.ts'
 import type { Runner } from './runner.ts'
 
 /** Whatever an earlier agent may have written down and not said is said again: told twice does no harm, untold would. */
-export async function recover({ journal, news, runner }: { journal: Journal; news: NewsLog; runner: Runner }): Promise<void> {
+export async function recover({
+  journal,
+  news,
+  runner,
+}: {
+  journal: Journal
+  news: NewsLog
+  runner: Runner
+}): Promise<void> {
   const records = await journal.all()
-  const cancelledFirst = records.toSorted((a, b) => Number(b.cancelledAt !== null) - Number(a.cancelledAt !== null))
+  const cancelledFirst = records.toSorted(
+    (a, b) => Number(b.cancelledAt !== null) - Number(a.cancelledAt !== null),
+  )
   for (const record of cancelledFirst) {
     const { offer, outcome, verdict, cancelledAt } = record
     if (outcome !== null) {
       if (!news.isPending(offer.id)) await news.tell(outcome)
       continue
     }
-    if (cancelledAt !== null && verdict?.verdict === 'start') await news.tell({ kind: 'cancel_acknowledged', action: offer.id })
+    if (cancelledAt !== null && verdict?.verdict === 'start')
+      await news.tell({ kind: 'cancel_acknowledged', action: offer.id })
     runner.take(record)
   }
 }

@@ -145,12 +145,19 @@ class Task {
     const scope = await host.scopes.make(this.id)
     const run = this.runIn(scope)
     const prepared = await this.executor.prepare(run).catch((thrown: unknown) => {
-      if (thrown instanceof CannotBeDone || this.stops.cancelled.aborted) return thrown as Error
+      if (thrown instanceof CannotBeDone || this.stops.cancelled.aborted)
+        return thrown instanceof Error ? thrown : new Error(String(thrown))
       throw thrown
     })
     if (!(prepared instanceof Error) && !(await this.permission())) return this.withdrawn(scope)
     const at = host.now()
-    const start = { verdict: 'start', scope, at, bootId: host.bootId(), bootSeconds: host.bootSeconds() } as const
+    const start = {
+      verdict: 'start',
+      scope,
+      at,
+      bootId: host.bootId(),
+      bootSeconds: host.bootSeconds(),
+    } as const
     if (!(await journal.decide(this.id, start))) return this.withdrawn(scope)
     if (prepared instanceof Error) return this.failed(run, prepared.message)
 
@@ -192,7 +199,10 @@ class Task {
     return this.watch(run, start)
   }
 
-  private async watch(run: Run, start: { readonly at: string; readonly bootId: string; readonly bootSeconds: number }): Promise<void> {
+  private async watch(
+    run: Run,
+    start: { readonly at: string; readonly bootId: string; readonly bootSeconds: number },
+  ): Promise<void> {
     const { host } = this.parts
     const { cancelled, leaving } = this.stops
     const spentMs = host.bootId() === start.bootId ? (host.bootSeconds() - start.bootSeconds) * 1000 : 0
@@ -228,7 +238,10 @@ class Task {
       await this.conclude({ kind: 'finished', action: this.id, outcome, detail, commands: [...commands] })
     } catch (thrown) {
       if (this.stops.leaving.aborted) return
-      await this.failed(run, thrown instanceof Error ? thrown.message : String(thrown), { startedAt, endedAt })
+      await this.failed(run, thrown instanceof Error ? thrown.message : String(thrown), {
+        startedAt,
+        endedAt,
+      })
     }
   }
 
@@ -254,15 +267,27 @@ class Task {
     }
   }
 
-  private async failed(run: Run, detail: string, times: { startedAt: string | null; endedAt: string | null } = nowhere): Promise<void> {
+  private async failed(
+    run: Run,
+    detail: string,
+    times: { startedAt: string | null; endedAt: string | null } = nowhere,
+  ): Promise<void> {
     await this.endPatiently(run.scope)
     const commands = [...this.executor.stopped(run, detail, times)]
-    await this.conclude({ kind: 'finished', action: this.id, outcome: 'failed', detail: detail.slice(0, 4096), commands })
+    await this.conclude({
+      kind: 'finished',
+      action: this.id,
+      outcome: 'failed',
+      detail: detail.slice(0, 4096),
+      commands,
+    })
   }
 
   private async conclude(outcome: News): Promise<void> {
     await this.parts.journal.conclude(this.id, outcome)
-    this.parts.log(`action ${this.id}: ${'proof' in outcome ? outcome.proof : 'outcome' in outcome ? outcome.outcome : outcome.kind}`)
+    this.parts.log(
+      `action ${this.id}: ${'proof' in outcome ? outcome.proof : 'outcome' in outcome ? outcome.outcome : outcome.kind}`,
+    )
     await this.tell(outcome)
   }
 
@@ -276,7 +301,10 @@ class Task {
     const { offer, folder } = this.record
     const { leaving, cancelled } = this.stops
     return {
-      ...{ offer, folder, scope, host },
+      offer,
+      folder,
+      scope,
+      host,
       fetch: (sha256, size) =>
         transfer.fetch({ actionId: offer.id, sha256, size, folder }, AbortSignal.any([leaving, cancelled])),
       deliver: (index, content) => transfer.deliver({ actionId: offer.id, index, content }, leaving),

@@ -12,6 +12,7 @@ import {
   type ChainHead,
   type Facts,
   type Held,
+  type NewsItem,
   type Reply,
   type Statement,
 } from '@countermand/contract'
@@ -19,7 +20,7 @@ import { bootId, bootSeconds } from './host/clock.ts'
 import { writeDurably } from './host/files.ts'
 import type { Identity } from './identity.ts'
 import { readJson } from './journal.ts'
-import { digestOf, type NewsLog } from './news.ts'
+import { digestOf } from './news.ts'
 import { openReply } from './verify.ts'
 
 interface State {
@@ -33,7 +34,9 @@ interface State {
   readonly acknowledged: number
 }
 
+/** What a statement is made of: read when it is built, and not again while it is said again. */
 export interface Self {
+  readonly news: readonly NewsItem[]
   readonly held: readonly Held[]
   readonly facts: Facts
   readonly capabilities: Capabilities
@@ -48,63 +51,84 @@ export interface Answer {
 /** The server has said, signed, that this device's history is not the one it has taken. Only a new enrolment helps. */
 export class TwoHistories extends Error {}
 
-export interface Sync {
-  /** Throws when there was no answer that counts; the same statement is then said again by the next call. */
-  exchange(self: Self): Promise<Answer>
-  /** The orders of the last answer are in the journal: its nonce is spent. */
-  spent(reply: Reply): Promise<void>
-  readonly acknowledged: number
-  readonly epoch: string | null
-  readonly serverHead: ChainHead | null
-}
+/** One device's side of the exchange, over one file. */
+export class Sync {
+  private readonly file: string
+  private readonly identity: Identity
+  private state: State
+  private sentAt: number | null = null
 
-export async function openSync(dataFolder: string, identity: Identity): Promise<{ sync: Sync; attach: (news: NewsLog) => void }> {
-  const file = join(dataFolder, 'sync.json')
-  const start = { seq: 0, digest: identity.keyThumbprint, pending: null, epoch: null, serverHead: null, acknowledged: 0 }
-  let state: State = (await readJson<State>(file)) ?? start
-  let sentAt: number | null = null
-  let news: NewsLog | null = null
-  const save = async (next: State): Promise<void> => {
-    await writeDurably(file, JSON.stringify(next))
-    state = next
+  private constructor(file: string, identity: Identity, state: State) {
+    this.file = file
+    this.identity = identity
+    this.state = state
   }
-  const build = async (self: Self): Promise<{ jws: string; nonce: string }> => {
+
+  static async open(dataFolder: string, identity: Identity): Promise<Sync> {
+    const file = join(dataFolder, 'sync.json')
+    const start = {
+      seq: 0,
+      digest: identity.keyThumbprint,
+      pending: null,
+      epoch: null,
+      serverHead: null,
+      acknowledged: 0,
+    }
+    return new Sync(file, identity, (await readJson<State>(file)) ?? start)
+  }
+
+  /** Number of the last news item that the server has. */
+  get acknowledged(): number {
+    return this.state.acknowledged
+  }
+
+  /** How much of the server's work this device has seen. */
+  get seen(): number {
+    return this.state.serverHead?.sequence ?? 0
+  }
+
+  get epoch(): string | null {
+    return this.state.epoch
+  }
+
+  /** Throws when there was no answer that counts; the same statement is then said again by the next call. */
+  async exchange(self: () => Promise<Self>): Promise<Answer> {
+    const { jws, nonce } = this.state.pending ?? (await this.build(await self()))
+    const { orderKey, machineId, server } = this.identity
+    const text = await post(server + devicePaths.sync, jws)
+    const reply = await openReply(text, { type: messageTypes.reply, orderKey, machineId, nonce })
+    if (reply === null) throw new Error('the reply is not signed by the order key over this nonce')
+    if (reply.seq > this.state.seq) {
+      throw new TwoHistories('The server has taken later statements than this device has made.')
+    }
+    return { reply, sentAt: this.sentAt }
+  }
+
+  /** The orders of the last answer are in the journal: its nonce is spent. */
+  async spent({ epoch, head, acknowledged }: Reply): Promise<void> {
+    const upTo = Math.max(acknowledged, this.state.acknowledged)
+    await this.save({ ...this.state, pending: null, epoch, serverHead: head, acknowledged: upTo })
+  }
+
+  /** On disk before it is sent: a number is never used for two texts. */
+  private async build({ news, ...said }: Self): Promise<{ jws: string; nonce: string }> {
+    const { machineId, orderKey } = this.identity
+    const { epoch, serverHead, digest: previous } = this.state
+    const seq = this.state.seq + 1
     const nonce = randomBytes(16).toString('base64url')
-    const { machineId, orderKey } = identity
-    const { epoch, serverHead, digest } = state
-    const about = { protocol: protocolVersion, machineId, server: orderKey, seq: state.seq + 1, previous: digest, nonce }
-    const said = { news: [...(news?.pending() ?? [])], held: [...self.held], facts: self.facts, capabilities: self.capabilities }
-    const statement: Statement = { ...about, epoch, serverHead, bootId: bootId(), ...said }
-    const jws = await identity.sign(statement, messageTypes.statement)
-    await save({ ...state, seq: state.seq + 1, digest: digestOf(jws), pending: { jws, nonce } })
-    sentAt = bootSeconds()
+    const about = { protocol: protocolVersion, machineId, server: orderKey, seq, previous, nonce }
+    const known = { epoch, serverHead, bootId: bootId() }
+    const statement: Statement = { ...about, ...known, ...said, held: [...said.held], news: [...news] }
+    const jws = await this.identity.sign(statement, messageTypes.statement)
+    await this.save({ ...this.state, seq, digest: digestOf(jws), pending: { jws, nonce } })
+    this.sentAt = bootSeconds()
     return { jws, nonce }
   }
-  const sync: Sync = {
-    get acknowledged() {
-      return state.acknowledged
-    },
-    get epoch() {
-      return state.epoch
-    },
-    get serverHead() {
-      return state.serverHead
-    },
-    exchange: async (self) => {
-      const { jws, nonce } = state.pending ?? (await build(self))
-      const { orderKey, machineId } = identity
-      const text = await post(identity.server + devicePaths.sync, jws)
-      const reply = await openReply(text, { type: messageTypes.reply, orderKey, machineId, nonce })
-      if (reply === null) throw new Error('the reply is not signed by the order key over this nonce')
-      if (reply.seq > state.seq) throw new TwoHistories('The server has taken later statements than this device has made.')
-      return { reply, sentAt }
-    },
-    spent: async (reply) => {
-      const { epoch, head, acknowledged } = reply
-      await save({ ...state, pending: null, epoch, serverHead: head, acknowledged: Math.max(acknowledged, state.acknowledged) })
-    },
+
+  private async save(next: State): Promise<void> {
+    await writeDurably(this.file, JSON.stringify(next))
+    this.state = next
   }
-  return { sync, attach: (log) => void (news = log) }
 }
 
 async function post(url: string, body: string): Promise<string> {

@@ -8,7 +8,10 @@ import { CannotBeDone } from './executors/executor.ts'
 import { writeDurably } from './host/files.ts'
 
 export interface Transfer {
-  fetch(wanted: { actionId: string; sha256: string; size: number; folder: string }, signal: AbortSignal): Promise<string>
+  fetch(
+    wanted: { actionId: string; sha256: string; size: number; folder: string },
+    signal: AbortSignal,
+  ): Promise<string>
   deliver(
     result: { actionId: string; index: number; content: Uint8Array },
     signal: AbortSignal,
@@ -43,7 +46,8 @@ export function openTransfer(options: TransferOptions): Transfer {
       const path = devicePaths.file.replace(':id', actionId).replace(':sha256', sha256)
       const content = await untilItGoes(signal, async () => read(await ask(path, signal), size))
       // Pinned at issue: what is run is what was asked for, or nothing.
-      if (sha256Of(content) !== sha256) throw new CannotBeDone('The file that the server sent is not the one that was pinned.')
+      if (sha256Of(content) !== sha256)
+        throw new CannotBeDone('The file that the server sent is not the one that was pinned.')
       await writeDurably(place, content, 0o700)
       return place
     },
@@ -52,7 +56,7 @@ export function openTransfer(options: TransferOptions): Transfer {
       const sha256 = sha256Of(content)
       return untilItGoes(signal, async () => {
         const response = await ask(path, signal, { method: 'PUT', body: Buffer.from(content) })
-        const stored = JSON.parse(new TextDecoder().decode(await read(response, 4096))) as { sha256?: unknown }
+        const stored: { sha256?: unknown } = JSON.parse(new TextDecoder().decode(await read(response, 4096)))
         if (stored.sha256 !== sha256) throw new Error('the server has stored something else')
         return { sha256, size: content.length }
       })
@@ -66,7 +70,8 @@ async function read(response: Response, most: number): Promise<Uint8Array> {
   }
   if (!response.ok) throw new Error(`the server answered ${response.status}`)
   const content = new Uint8Array(await response.arrayBuffer())
-  if (content.length > most) throw new CannotBeDone('The file that the server sent is longer than the one that was pinned.')
+  if (content.length > most)
+    throw new CannotBeDone('The file that the server sent is longer than the one that was pinned.')
   return content
 }
 

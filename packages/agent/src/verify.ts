@@ -3,7 +3,10 @@ import { Reply, fits } from '@countermand/contract'
 import { EmbeddedJWK, calculateJwkThumbprint, compactVerify } from 'jose'
 
 /** The payload of a message by the order key; null for any other. */
-export async function openOrder(jws: string, expected: { readonly type: string; readonly orderKey: string }): Promise<unknown> {
+export async function openOrder(
+  jws: string,
+  expected: { readonly type: string; readonly orderKey: string },
+): Promise<unknown> {
   try {
     const { payload, protectedHeader } = await compactVerify(jws, EmbeddedJWK, { algorithms: ['EdDSA'] })
     const { jwk, typ } = protectedHeader
@@ -19,7 +22,12 @@ export async function openOrder(jws: string, expected: { readonly type: string; 
 /** A reply that is meant for this device and answers this nonce; null for any other, recorded ones included. */
 export async function openReply(
   jws: string,
-  expected: { readonly type: string; readonly orderKey: string; readonly machineId: string; readonly nonce: string },
+  expected: {
+    readonly type: string
+    readonly orderKey: string
+    readonly machineId: string
+    readonly nonce: string
+  },
 ): Promise<Reply | null> {
   const reply = await openOrder(jws, expected)
   if (!fits(Reply, reply)) return null

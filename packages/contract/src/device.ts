@@ -15,6 +15,7 @@ export const protocolVersion = 1
 export const messageTypes = {
   enrolment: 'countermand-enrolment+jws',
   enrolled: 'countermand-enrolled+jws',
+  former: 'countermand-former+jws',
   statement: 'countermand-statement+jws',
   reply: 'countermand-reply+jws',
 } as const
@@ -40,7 +41,9 @@ export const maxNewsPerStatement = 200
 const Id = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
 const Digest = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'SHA-256, base64url' })
 const Hex256 = Type.String({ pattern: '^[0-9a-f]{64}$' })
-const DeviceTime = Type.String({ description: 'ISO 8601 by the device’s own clock; evidence, never compared' })
+const DeviceTime = Type.String({
+  description: 'ISO 8601 by the device’s own clock; evidence, never compared',
+})
 const Words = Type.String({ maxLength: 4096 })
 const Count = Type.Integer({ minimum: 0 })
 
@@ -130,7 +133,11 @@ export const NewsItem = Type.Union([
 export type NewsItem = Static<typeof NewsItem>
 export type NewsKind = NewsItem['kind']
 /** A news item before it is numbered and chained. */
-export type News = NewsItem extends infer Item ? (Item extends NewsItem ? Omit<Item, 'n' | 'previous' | 'at'> : never) : never
+export type News = NewsItem extends infer Item
+  ? Item extends NewsItem
+    ? Omit<Item, 'n' | 'previous' | 'at'>
+    : never
+  : never
 
 /** Every action that the device holds. It stays listed until a reply says that it is final. */
 export const Held = Type.Object({ id: Id, state: oneOf(['accepted', 'started', 'over']) })
@@ -207,6 +214,10 @@ export const Enrolment = Type.Object({
 })
 export type Enrolment = Static<typeof Enrolment>
 
+/** By its former key, a device vouches for its new one and so keeps its id. */
+export const Former = Type.Object({ machineId: Type.String(), key: Digest })
+export type Former = Static<typeof Former>
+
 /** The server's answer: a JWS by the order key, its public half in the header, to be held against the token. */
 export const Enrolled = Type.Object({
   protocol: Type.Integer(),
@@ -232,6 +243,6 @@ export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   const entries = Object.entries(value)
     .filter(([, held]) => held !== undefined)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
   return `{${entries.map(([key, held]) => `${JSON.stringify(key)}:${canonical(held)}`).join(',')}}`
 }

@@ -28,7 +28,8 @@ export interface Operation {
 export type Target = 'none' | 'machineAction' | 'machine' | 'libraryFile'
 
 /** Calls of one class share one bucket per application (`wire.md` 9: limits count per application and tenant). */
-export type LimitClass = 'read' | 'cancel' | 'respond' | 'liveResponse' | 'library'
+export const limitClasses = ['read', 'cancel', 'respond', 'liveResponse', 'library'] as const
+export type LimitClass = (typeof limitClasses)[number]
 
 /** Calls allowed per minute and per hour; null where there is no such limit. */
 export interface Limit {

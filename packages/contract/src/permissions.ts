@@ -24,8 +24,15 @@ export const permissions = [
 export type Permission = (typeof permissions)[number]
 
 /** Permissions that only user tokens carry; an application is given the others. */
-const delegatedOnly: readonly Permission[] = ['Machine.Read', 'Machine.ReadWrite', 'Alert.Read', 'Alert.ReadWrite']
-export const applicationPermissions: readonly Permission[] = permissions.filter((name) => !delegatedOnly.includes(name))
+const delegatedOnly: readonly Permission[] = [
+  'Machine.Read',
+  'Machine.ReadWrite',
+  'Alert.Read',
+  'Alert.ReadWrite',
+]
+export const applicationPermissions: readonly Permission[] = permissions.filter(
+  (name) => !delegatedOnly.includes(name),
+)
 
 /** Any one of the seven lets a caller cancel any action (`wire.md` 6, D3), in the reference's order. */
 export const responsePermissions = [

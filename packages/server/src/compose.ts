@@ -10,7 +10,7 @@ import type { Config } from './config.ts'
 import { memoryCounters } from './counters/memory.ts'
 import { diskFiles } from './files/disk.ts'
 import { openHttp } from './http/index.ts'
-import { randomIds } from './ids.ts'
+import { randomIds } from './ids/random.ts'
 import { openSigner } from './signing/key-file.ts'
 import { openSqlite } from './store/dialect.ts'
 import { digestOf } from './store/events.ts'
@@ -32,7 +32,10 @@ export interface ComposeOptions {
 }
 
 /** Wires one server over one data folder; it does not listen yet. */
-export async function compose(config: Config, { now = () => new Date(), logLevel }: ComposeOptions): Promise<Running> {
+export async function compose(
+  config: Config,
+  { now = () => new Date(), logLevel }: ComposeOptions,
+): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const db = openSqlite(join(config.dataFolder, 'countermand.db'))
   await migrate(db)
@@ -42,7 +45,7 @@ export async function compose(config: Config, { now = () => new Date(), logLevel
   const issuer = `https://sts.windows.net/${tenantId}/`
   const bus = memoryBus()
   const app: App = {
-    store: openStore(db, bus.publish),
+    store: openStore(db, (change) => bus.publish(change)),
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     files: diskFiles(join(config.dataFolder, 'files')),
@@ -52,6 +55,7 @@ export async function compose(config: Config, { now = () => new Date(), logLevel
     digest: digestOf,
     identity: { tenantId, epoch },
     settleWithinMs: config.settleWithinMs,
+    runLimitsMs: config.runLimitsMs,
   }
   const http = await openHttp({ app, publicUrl: config.publicUrl, issuer, log: { level: logLevel } })
   const failed = (err: unknown): void => http.log.error({ err }, 'timer')

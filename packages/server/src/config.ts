@@ -1,17 +1,30 @@
 /** Flags and their environment twins → one typed object. A mistake is a sentence, before anything is started. */
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { limits as defaultLimits, type Limit, type LimitClass } from '@countermand/contract'
+import {
+  actionTypes,
+  actions,
+  limitClasses,
+  limits as defaultLimits,
+  type ActionType,
+  type Limit,
+  type LimitClass,
+} from '@countermand/contract'
 
 export interface Config {
   readonly host: string
   readonly port: number
   /** Base URL under which clients reach this server. */
   readonly publicUrl: string
+  /** Base URL for the agent on this host. */
+  readonly localUrl: string
   readonly dataFolder: string
   readonly agent: 'real' | 'pretend' | 'none'
   readonly allowContainment: boolean
   readonly limits: Readonly<Record<LimitClass, Limit>>
+  /** How long a device lets an action of a type run. */
+  readonly runLimitsMs: Readonly<Record<ActionType, number>>
+  /** How long a cancel waits for the proof before it answers. */
   readonly settleWithinMs: number
 }
 
@@ -25,29 +38,40 @@ export const usage = `npm start -- [flags]          each flag has a twin in the 
   --pretend                   COUNTERMAND_PRETEND=1          a pretended device instead of this host
   --allow-containment         COUNTERMAND_ALLOW_CONTAINMENT=1
   --limits CLASS=MIN/HOUR,…   COUNTERMAND_LIMITS             calls a minute / an hour; "-" lifts one
-                              classes: ${Object.keys(defaultLimits).join(', ')}
+                              classes: ${limitClasses.join(', ')}
+  --run-limits TYPE=SEC,…     COUNTERMAND_RUN_LIMITS         how long an action may run; default LiveResponse=600
   --settle-ms N               COUNTERMAND_SETTLE_MS          how long a cancel waits for the proof; default 1500
 `
 
 /** @throws ConfigError naming the flag. `isLinux` decides whether the agent can be a real one. */
-export function readConfig(args: readonly string[], env: Readonly<Record<string, string | undefined>>, isLinux: boolean): Config {
+export function readConfig(
+  args: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+  isLinux: boolean,
+): Config {
   const flags = parse(args)
-  const text = (name: string, twin: string): string | undefined => flags[name] ?? (env[`COUNTERMAND_${twin}`] || undefined)
-  const yes = (name: string, twin: string): boolean => flags[name] === 'true' || isYes(env[`COUNTERMAND_${twin}`], twin)
+  const text = (name: string, twin: string): string | undefined =>
+    flags[name] ?? (env[`COUNTERMAND_${twin}`] || undefined)
+  const yes = (name: string, twin: string): boolean =>
+    flags[name] === 'true' || isYes(env[`COUNTERMAND_${twin}`], twin)
   const listen = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text('listen', 'LISTEN') ?? '127.0.0.1:8600')
   const port = Number(listen?.[3])
-  if (listen === null || port === 0 || port > 65_535) throw new ConfigError('--listen takes HOST:PORT, for example 127.0.0.1:8600')
+  if (listen === null || port === 0 || port > 65_535)
+    throw new ConfigError('--listen takes HOST:PORT, for example 127.0.0.1:8600')
   const host = listen[1] ?? listen[2] ?? ''
   const pretend = yes('pretend', 'PRETEND') || !isLinux
   const shown = host.includes(':') ? `[${host}]` : host
+  const localUrl = `http://${reachable(shown)}:${port}`
   return {
     host,
     port,
-    publicUrl: publicUrl(text('public-url', 'PUBLIC_URL') ?? `http://${reachable(shown)}:${port}`),
+    publicUrl: publicUrl(text('public-url', 'PUBLIC_URL') ?? localUrl),
+    localUrl,
     dataFolder: resolve(text('data', 'DATA') ?? 'data'),
     agent: yes('no-agent', 'NO_AGENT') ? 'none' : pretend ? 'pretend' : 'real',
     allowContainment: yes('allow-containment', 'ALLOW_CONTAINMENT'),
-    limits: { ...defaultLimits, ...readLimits(text('limits', 'LIMITS') ?? '') },
+    limits: readLimits(text('limits', 'LIMITS') ?? ''),
+    runLimitsMs: readRunLimits(text('run-limits', 'RUN_LIMITS') ?? ''),
     settleWithinMs: wholeNumber(text('settle-ms', 'SETTLE_MS') ?? '1500', '--settle-ms'),
   }
 }
@@ -59,8 +83,15 @@ function parse(args: readonly string[]): Record<string, string | undefined> {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        ...{ listen: word, data: word, 'public-url': word, limits: word, 'settle-ms': word },
-        ...{ 'no-agent': flag, pretend: flag, 'allow-containment': flag },
+        listen: word,
+        data: word,
+        'public-url': word,
+        limits: word,
+        'settle-ms': word,
+        'run-limits': word,
+        'no-agent': flag,
+        pretend: flag,
+        'allow-containment': flag,
       },
     })
     return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]))
@@ -91,17 +122,41 @@ function wholeNumber(text: string, name: string): number {
 }
 
 /** `cancel=100/1500,read=-/-` */
-function readLimits(text: string): Partial<Record<LimitClass, Limit>> {
-  const read: Partial<Record<LimitClass, Limit>> = {}
-  for (const part of text.split(',').filter((piece) => piece.trim() !== '')) {
-    const found = /^\s*(\w+)=(\d+|-)\/(\d+|-)\s*$/.exec(part)
-    const name = found?.[1]
-    if (found === null || name === undefined || !(name in defaultLimits)) {
-      const known = Object.keys(defaultLimits).join(', ')
-      throw new ConfigError(`--limits takes CLASS=MINUTE/HOUR with CLASS one of ${known}, for example cancel=100/1500`)
+function readLimits(text: string): Readonly<Record<LimitClass, Limit>> {
+  const limits = { ...defaultLimits }
+  for (const [name, value] of pairs(text)) {
+    const found = /^(\d+|-)\/(\d+|-)$/.exec(value)
+    const known = limitClasses.find((one) => one === name)
+    if (found === null || known === undefined) {
+      const classes = limitClasses.join(', ')
+      throw new ConfigError(
+        `--limits takes CLASS=MINUTE/HOUR with CLASS one of ${classes}, such as cancel=100/1500`,
+      )
     }
-    const count = (value: string | undefined): number | null => (value === '-' ? null : Number(value))
-    read[name as LimitClass] = { perMinute: count(found[2]), perHour: count(found[3]) }
+    limits[known] = { perMinute: countOf(found[1]), perHour: countOf(found[2]) }
   }
-  return read
+  return limits
 }
+
+const countOf = (text: string | undefined): number | null => (text === '-' ? null : Number(text))
+
+/** `LiveResponse=600` */
+function readRunLimits(text: string): Readonly<Record<ActionType, number>> {
+  const limits: Record<ActionType, number> = { LiveResponse: actions.LiveResponse.runLimitMs }
+  for (const [name, value] of pairs(text)) {
+    const known = actionTypes.find((one) => one === name)
+    if (known === undefined || !/^[1-9]\d{0,5}$/.test(value)) {
+      throw new ConfigError(`--run-limits takes TYPE=SECONDS with TYPE one of ${actionTypes.join(', ')}`)
+    }
+    limits[known] = Number(value) * 1000
+  }
+  return limits
+}
+
+/** `a=1,b=2` → [['a', '1'], ['b', '2']] */
+const pairs = (text: string): readonly (readonly [string, string])[] =>
+  text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+    .map((part) => [part.split('=')[0] ?? '', part.slice(part.indexOf('=') + 1)])

@@ -1,12 +1,9 @@
 /** `npm start`: read the configuration, compose, listen, start the agent, stop on a signal. */
-import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { startAgent } from './agent-process.ts'
-import { announceDevice, makeEnrolmentToken } from './app/enrol-device.ts'
-import { compose, type Running } from './compose.ts'
-import { ConfigError, readConfig, usage, type Config } from './config.ts'
-import { makeCredentials, readCredentials, writeCredentials } from './first-start.ts'
-import { lockFolder } from './lock.ts'
+import { compose } from './compose.ts'
+import { ConfigError, readConfig, usage } from './config.ts'
+import { makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
+import { startLocalAgent } from './start/local-agent.ts'
+import { lockFolder } from './start/lock.ts'
 import { printTour } from './tour/print.ts'
 
 const say = (line: string): void => console.log(line)
@@ -16,59 +13,34 @@ async function main(): Promise<void> {
   if (args.includes('--help')) return say(usage)
   const config = readConfig(args, process.env, process.platform === 'linux')
   const unlock = lockFolder(config.dataFolder)
-  const running = await compose(config, { logLevel: process.env.COUNTERMAND_LOG ?? 'info' })
-  await running.http.listen({ host: config.host, port: config.port })
+  const server = await compose(config, { logLevel: process.env.COUNTERMAND_LOG ?? 'info' })
+  await server.http.listen({ host: config.host, port: config.port })
 
-  const before = await readCredentials(config.dataFolder)
-  const credentials = before ?? (await makeCredentials(running.app, config.publicUrl))
-  const local = config.agent === 'none' ? null : await startLocalAgent(running, config, credentials.machineId)
-  const machineId = local?.machineId ?? credentials.machineId
-  await writeCredentials(config.dataFolder, { ...credentials, machineId })
-
-  say(`countermand is ready on ${config.publicUrl}, data in ${config.dataFolder}`)
-  if (machineId !== null) printTour(config.dataFolder, say)
-
-  let stopping = false
-  const stop = async (): Promise<void> => {
-    if (stopping) return
-    stopping = true
-    say('stopping: scripts that run go on and are taken up again at the next start')
-    await local?.stop()
-    await running.close()
+  const known = await readCredentials(config.dataFolder)
+  const credentials = known ?? (await makeCredentials(server.app, config.publicUrl))
+  const agent =
+    config.agent === 'none' ? null : await startLocalAgent(server.app, config, credentials.machineId, say)
+  onSignal(async () => {
+    say('stopping: scripts that run go on, and are taken up again at the next start')
+    await agent?.stop()
+    await server.close()
     unlock()
-  }
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void stop().then(() => process.exit(0), fail))
+  })
+  const machineId = agent?.machineId ?? credentials.machineId
+  await writeCredentials(config.dataFolder, { ...credentials, machineId })
+  say(`countermand is ready on ${config.publicUrl}; data and credentials.json are in ${config.dataFolder}`)
+  if (machineId !== null) printTour(config.dataFolder, say)
 }
 
-/** How long a first start waits for the agent, so that what it prints can be tried at once. */
-const agentWithinMs = 15_000
-
-async function startLocalAgent({ app }: Running, config: Config, known: string | null): Promise<{ machineId: string; stop: () => Promise<void> }> {
-  const machineId = known ?? (await announceDevice(app, hostname()))
-  const device = await app.store.read(({ devices }) => devices.find(machineId))
-  const token = await makeEnrolmentToken(app, `http://${config.host.includes(':') ? `[${config.host}]` : config.host}:${config.port}`, machineId)
-  const seen = new Promise<void>((resolve) => {
-    const timer = setInterval(() => {
-      void app.store.read(({ devices }) => devices.find(machineId)).then((now) => {
-        if (now?.lastSeen?.getTime() !== device?.lastSeen?.getTime()) done()
-      }, done)
-    }, 50)
-    const limit = setTimeout(() => done(), agentWithinMs)
-    const done = (): void => {
-      clearInterval(timer)
-      clearTimeout(limit)
-      resolve()
-    }
-  })
-  const stop = startAgent({
-    dataFolder: join(config.dataFolder, 'agent'),
-    enrolmentToken: token,
-    pretend: config.agent === 'pretend',
-    allowContainment: config.allowContainment,
-    say: (line) => say(`agent: ${line}`),
-  })
-  await seen
-  return { machineId, stop }
+/** Once, however often it is asked to: a terminal and a launcher may both pass a signal on. */
+function onSignal(stop: () => Promise<void>): void {
+  let stopping: Promise<void> | null = null
+  const once = async (): Promise<void> => {
+    stopping ??= stop()
+    await stopping
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void once().catch(fail))
 }
 
 function fail(thrown: unknown): never {

@@ -2,7 +2,11 @@
  * Runs `work` again and again, `pauseMs` after its last end, so that it never overlaps itself. A failure is told and does not
  * end the timer. The returned function stops it and waits for a run under way.
  */
-export function every(pauseMs: number, work: () => Promise<unknown>, failed: (thrown: unknown) => void): () => Promise<void> {
+export function every(
+  pauseMs: number,
+  work: () => Promise<unknown>,
+  failed: (thrown: unknown) => void,
+): () => Promise<void> {
   let stopped = false
   let running: Promise<unknown> = Promise.resolve()
   let timer: NodeJS.Timeout | undefined

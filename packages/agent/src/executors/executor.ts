@@ -55,7 +55,11 @@ export interface Executor {
   /** The body is over by itself or by its limit, and nothing of it is left: result and report. */
   conclude(run: Run, body: Body): Promise<Report>
   /** The commands of an action that was stopped by a cancel, or that could not be begun. */
-  stopped(run: Run, why: string, times: { readonly startedAt: string | null; readonly endedAt: string | null }): readonly CommandOutcome[]
+  stopped(
+    run: Run,
+    why: string,
+    times: { readonly startedAt: string | null; readonly endedAt: string | null },
+  ): readonly CommandOutcome[]
 }
 
 /** What the runner starts in the scope. */

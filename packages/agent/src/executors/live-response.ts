@@ -24,7 +24,10 @@ export const liveResponse: Executor = {
     const errors = errorsOf(run, body)
     const failed = body.status === null || overran
     const command: CommandOutcome = {
-      ...{ index: indexOfScript, startedAt, endedAt, errors },
+      index: indexOfScript,
+      startedAt,
+      endedAt,
+      errors,
       status: failed ? 'Failed' : 'Completed',
       result: { sha256, size, fileName },
     }
@@ -41,14 +44,18 @@ export const liveResponse: Executor = {
 
 const streams = ['stdout', 'stderr'] as const
 const created: CommandOutcome = {
-  ...{ index: indexOfScript, status: 'Created', errors: [], result: null },
+  index: indexOfScript,
+  status: 'Created',
   startedAt: null,
   endedAt: null,
+  errors: [],
+  result: null,
 }
 
 function scriptOf({ offer }: Run): RunScript {
   const [script, ...more] = offer.parameters.commands
-  if (script === undefined || more.length > 0) throw new CannotBeDone('This agent runs one command in an action.')
+  if (script === undefined || more.length > 0)
+    throw new CannotBeDone('This agent runs one command in an action.')
   return script
 }
 
@@ -86,5 +93,7 @@ async function resultOf(run: Run, { status, leftRunning }: Body): Promise<RunScr
 
 function errorsOf({ offer }: Run, { status, overran }: Body): string[] {
   if (overran) return [`ended by its limit of ${offer.runLimitMs / 1000} seconds`]
-  return status === null ? ['it ended without an exit status: killed from outside, or its host went down'] : []
+  return status === null
+    ? ['it ended without an exit status: killed from outside, or its host went down']
+    : []
 }

@@ -62,13 +62,14 @@ function platformName(system: NodeJS.Platform): string {
 }
 
 function addresses(): readonly AddressFact[] {
-  const interfaces = Object.entries(networkInterfaces()).sort(([a], [b]) => (a < b ? -1 : 1))
+  const interfaces = Object.entries(networkInterfaces()).toSorted(([a], [b]) => (a < b ? -1 : 1))
   const all = interfaces.flatMap(([name, found = []]) => {
     const type = typeOf(name)
     const outward = found.filter(({ internal }) => !internal)
     // IPv4 first, then by text: the kernel's own order changes with each renewed lease.
-    outward.sort((a, b) => (`${a.family} ${a.address}` < `${b.family} ${b.address}` ? -1 : 1))
-    return outward.map(({ address, mac }) => ({
+    const key = ({ family, address }: (typeof outward)[number]): string => `${family} ${address}`
+    const inOrder = outward.toSorted((a, b) => (key(a) < key(b) ? -1 : 1))
+    return inOrder.map(({ address, mac }) => ({
       ipAddress: address,
       macAddress: /^[0:]+$/.test(mac) ? null : mac.replaceAll(':', '').toUpperCase(),
       type,

@@ -32,7 +32,7 @@ export async function createExclusively(path: string, content: Uint8Array | stri
     await link(draft, path)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+    if (codeOf(error) !== 'EEXIST') throw error
     return false
   } finally {
     await unlink(draft)
@@ -92,6 +92,11 @@ export async function readHead(path: string, maxBytes: number): Promise<Uint8Arr
   } finally {
     await file.close()
   }
+}
+
+/** The system's name for what went wrong (`ENOENT`), or undefined for another kind of error. */
+export function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 async function writeDraft(path: string, content: Uint8Array | string, mode: number): Promise<string> {

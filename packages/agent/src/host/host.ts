@@ -72,7 +72,7 @@ export function hostWith(scopes: Scopes): Host {
 }
 
 const unlessGone = (thrown: unknown): null => {
-  if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return null
+  if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
   throw thrown
 }
 

@@ -1,4 +1,5 @@
 // Chooses how this host keeps an action's processes together: by cgroup v2 where it can be used, else by looking for them.
+import { existsSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { openCgroupScopes } from './scope/cgroup-scopes.ts'
 import { sweepScopes } from './scope/sweep-scopes.ts'
@@ -23,6 +24,8 @@ export interface ScopeOptions {
 export async function openScopes({ name, folder, log, mechanism }: ScopeOptions): Promise<Scopes> {
   if (!/^[A-Za-z0-9][A-Za-z0-9.-]*$/.test(name))
     throw new Error(`${JSON.stringify(name)} cannot be part of a path.`)
+  if (!existsSync('/proc/self/stat'))
+    throw new Error('Scripts are run and taken back on Linux only: there is no /proc here.')
   const own = resolve(folder)
   if (mechanism === 'sweep') return sweepScopes(own, 'by choice')
   const opened = await openCgroupScopes(name, log)

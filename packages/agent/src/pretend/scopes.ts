@@ -14,13 +14,6 @@ interface Pretended {
 
 export function pretendScopes(): Scopes {
   const scopes = new Map<string, Pretended>()
-  const exitStatus = async (folder: string): Promise<number | null> => {
-    const isThere = await access(join(folder, 'exit')).then(
-      () => true,
-      () => false,
-    )
-    return isThere ? 0 : null
-  }
   return {
     proof: 'stopped',
     description: 'PRETENDED: scripts are not run and nothing on this host is touched',
@@ -61,6 +54,14 @@ export function pretendScopes(): Scopes {
   }
 }
 
+async function exitStatus(folder: string): Promise<number | null> {
+  const isThere = await access(join(folder, 'exit')).then(
+    () => true,
+    () => false,
+  )
+  return isThere ? 0 : null
+}
+
 async function write(folder: string): Promise<void> {
   await writeFile(join(folder, 'stdout'), 'This is a pretended device: the script was not run.\n')
   await writeFile(join(folder, 'stderr'), '')
@@ -68,4 +69,6 @@ async function write(folder: string): Promise<void> {
 }
 
 const once = (signal: AbortSignal): Promise<void> =>
-  signal.aborted ? Promise.resolve() : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+  signal.aborted
+    ? Promise.resolve()
+    : new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))

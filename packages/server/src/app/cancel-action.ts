@@ -8,7 +8,12 @@ import type { App } from './ports.ts'
  * online device is waited for a moment.
  * @throws Refusal ResourceNotFound; BadRequest when the action has ended otherwise.
  */
-export async function cancelAction(app: App, id: string, by: string, comment: string | null): Promise<Action> {
+export async function cancelAction(
+  app: App,
+  id: string,
+  by: string,
+  comment: string | null,
+): Promise<Action> {
   const action = await app.store.write(async ({ actions }) => {
     const before = await actions.find(id)
     if (before === null) throw unknownAction(id)
@@ -19,21 +24,18 @@ export async function cancelAction(app: App, id: string, by: string, comment: st
 
 /** The action once it has ended, or as it is when the wait is over. */
 async function settled(app: App, action: Action): Promise<Action> {
-  let tell = (): void => undefined
-  const stop = app.bus.onAction(action.id, () => tell())
   const timeUp = AbortSignal.timeout(app.settleWithinMs)
-  try {
-    for (;;) {
-      // Listening comes first: an end that is committed between the look and the wait is not missed.
-      const changed = new Promise<void>((resolve) => {
-        tell = resolve
-        timeUp.addEventListener('abort', () => resolve(), { once: true })
-      })
+  for (;;) {
+    // Listening comes before the look: an end that is committed between the two is not missed.
+    const changed = Promise.withResolvers<void>()
+    const stop = app.bus.onAction(action.id, changed.resolve)
+    timeUp.addEventListener('abort', () => changed.resolve(), { once: true })
+    try {
       const now = await findAction(app, action.id)
       if (!isOpen(now) || timeUp.aborted) return now
-      await changed
+      await changed.promise
+    } finally {
+      stop()
     }
-  } finally {
-    stop()
   }
 }

@@ -1,5 +1,6 @@
 import {
   Enrolment,
+  Former,
   enrolmentTokenPrefix,
   fits,
   messageTypes,
@@ -12,10 +13,13 @@ import { Refusal } from '../core/errors.ts'
 import type { App, EnrolmentRow, Rooms, VerifiedMessage } from './ports.ts'
 
 const tokenLifetimeMs = 24 * 60 * 60_000
-export const formerMessage = 'countermand-former+jws'
 
 /** A one-time token that names this server and its order key; `forDevice` makes it one for an existing device. */
-export async function makeEnrolmentToken(app: App, server: string, forDevice: string | null): Promise<string> {
+export async function makeEnrolmentToken(
+  app: App,
+  server: string,
+  forDevice: string | null,
+): Promise<string> {
   const secret = app.ids.secret()
   const expiresAt = new Date(app.now().getTime() + tokenLifetimeMs)
   const row = { secretDigest: app.digest(secret), forDevice, expiresAt, usedByKey: null, machineId: null }
@@ -53,7 +57,8 @@ const blank = (app: App, name: string): Device => ({
  */
 export async function enrolDevice(app: App, jws: string): Promise<string> {
   const message = await app.signer.verifyDevice(jws, messageTypes.enrolment, null)
-  if (message === null || !fits(Enrolment, message.payload)) throw refused('the request is not signed as it should be')
+  if (message === null || !fits(Enrolment, message.payload))
+    throw refused('the request is not signed as it should be')
   const request = message.payload
   if (request.server !== app.signer.orderThumbprint) throw refused('the token was made by another server')
   const formerId = await provenFormer(app, request.former, message.thumbprint)
@@ -90,7 +95,11 @@ async function enrol(app: App, rooms: Rooms, asked: Request): Promise<string> {
   await rooms.devices.save({ ...device, ...key, name: facts.hostName, facts, capabilities })
   await rooms.enrolments.put({ ...token, usedByKey: thumbprint, machineId: device.id })
   const data = { key: thumbprint, again: before?.key != null }
-  await rooms.events.append(device.id, { kind: 'device.enrolled', actor: null, alarm: false, data }, app.now())
+  await rooms.events.append(
+    device.id,
+    { kind: 'device.enrolled', actor: null, alarm: false, data },
+    app.now(),
+  )
   return device.id
 }
 
@@ -111,13 +120,17 @@ async function retire(app: App, { actions }: Rooms, device: Device): Promise<voi
 async function provenFormer(app: App, former: string | null, newKey: string): Promise<string | null> {
   if (former === null) return null
   const find = (id: string) => app.store.read(({ devices }) => devices.find(id))
-  const message = await app.signer.verifyDevice(former, formerMessage, async (id) => (await find(id))?.key ?? null)
-  const said = message?.payload as { machineId?: unknown; key?: unknown } | undefined
-  if (said === undefined || said.key !== newKey || typeof said.machineId !== 'string') {
+  const message = await app.signer.verifyDevice(
+    former,
+    messageTypes.former,
+    async (id) => (await find(id))?.key ?? null,
+  )
+  if (message === null || !fits(Former, message.payload) || message.payload.key !== newKey) {
     throw refused('the former key does not vouch for the new one')
   }
   // The key was looked up by the header's device; the signed text must name the same one.
-  const device = await find(said.machineId)
-  if (device === null || device.keyThumbprint !== message?.thumbprint) throw refused('the former key is not that device’s')
+  const device = await find(message.payload.machineId)
+  if (device === null || device.keyThumbprint !== message.thumbprint)
+    throw refused('the former key is not that device’s')
   return device.id
 }

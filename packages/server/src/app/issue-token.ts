@@ -28,7 +28,10 @@ export interface TokenRequest {
 export type TokenRefusal = 'invalid_client' | 'invalid_scope'
 
 /** A token for an application by its secret, with the permissions that it has been given. */
-export async function issueToken(app: App, request: TokenRequest): Promise<{ token: string } | { refused: TokenRefusal }> {
+export async function issueToken(
+  app: App,
+  request: TokenRequest,
+): Promise<{ token: string } | { refused: TokenRefusal }> {
   const application = await app.store.read(({ applications }) => applications.find(request.clientId))
   // Digests are compared, so the time taken says nothing of the secret.
   const given = app.digest(request.clientSecret)

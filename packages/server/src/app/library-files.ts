@@ -18,17 +18,28 @@ export interface Upload {
 export async function uploadLibraryFile(app: App, upload: Upload): Promise<LibraryEntry> {
   const { fileName, description, parametersDescription, hasParameters, by } = upload
   if (!libraryFileName.test(fileName)) {
-    throw new Refusal('InvalidInput', 'A library file name has letters, digits, "-", "_" and "." and at most 255 of them.')
+    throw new Refusal(
+      'InvalidInput',
+      'A library file name has letters, digits, "-", "_" and "." and at most 255 of them.',
+    )
   }
   const { sha256, size } = await app.files.put(libraryShelf, upload.content, libraryFileLimit)
   return app.store.write(async ({ library, events }) => {
     const before = await library.find(fileName)
     if (before !== null && !upload.override) {
-      throw new Refusal('InvalidInput', `A file named ${fileName} already exists in the library; send OverrideIfExists=true to replace it.`)
+      throw new Refusal(
+        'InvalidInput',
+        `A file named ${fileName} already exists in the library; send OverrideIfExists=true to replace it.`,
+      )
     }
     const now = app.now()
     const entry: LibraryEntry = {
-      ...{ fileName, sha256, size, description, parametersDescription, hasParameters },
+      fileName,
+      sha256,
+      size,
+      description,
+      parametersDescription,
+      hasParameters,
       createdBy: before?.createdBy ?? by,
       createdAt: before?.createdAt ?? now,
       updatedAt: now,
@@ -57,6 +68,10 @@ export async function findLibraryFile(app: App, fileName: string): Promise<Libra
 export function deleteLibraryFile(app: App, fileName: string, by: string): Promise<void> {
   return app.store.write(async ({ library, events }) => {
     if (!(await library.remove(fileName))) throw unknownFile(fileName)
-    await events.append('server', { kind: 'library.deleted', actor: by, alarm: false, data: { fileName } }, app.now())
+    await events.append(
+      'server',
+      { kind: 'library.deleted', actor: by, alarm: false, data: { fileName } },
+      app.now(),
+    )
   })
 }

@@ -1,6 +1,5 @@
 /** What the use cases need of the world, in their own words. Each is implemented by one folder beside this one. */
-import type { Readable } from 'node:stream'
-import type { ChainHead, CommandOutcome, LimitClass } from '@countermand/contract'
+import type { ActionType, ChainHead, CommandOutcome, LimitClass } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 
@@ -17,6 +16,8 @@ export interface App {
   readonly identity: Identity
   /** How long a cancel waits for the device's proof before it answers, in milliseconds. */
   readonly settleWithinMs: number
+  /** How long a device lets an action of a type run, in milliseconds. */
+  readonly runLimitsMs: Readonly<Record<ActionType, number>>
 }
 
 /** What names this installation; made once, kept in the store. */
@@ -206,7 +207,10 @@ export interface StoredFile {
 export interface Files {
   /** @throws Refusal RequestEntityTooLarge beyond `limit` bytes; nothing is kept then. */
   put(shelf: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<StoredFile>
-  open(shelf: string, sha256: string): Promise<{ readonly size: number; readonly content: Readable } | null>
+  open(
+    shelf: string,
+    sha256: string,
+  ): Promise<{ readonly size: number; readonly content: AsyncIterable<Uint8Array> } | null>
   list(shelf: string): Promise<readonly { readonly sha256: string; readonly changedAt: Date }[]>
   remove(shelf: string, sha256: string): Promise<void>
 }

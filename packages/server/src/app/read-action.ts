@@ -2,7 +2,8 @@ import type { Action } from '../core/action-shape.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, StoredEvent } from './ports.ts'
 
-export const unknownAction = (id: string): Refusal => new Refusal('ResourceNotFound', `Machine action ${id} was not found`)
+export const unknownAction = (id: string): Refusal =>
+  new Refusal('ResourceNotFound', `Machine action ${id} was not found`)
 
 /** @throws Refusal ResourceNotFound */
 export async function findAction(app: App, id: string): Promise<Action> {

@@ -25,7 +25,7 @@ export function requestLiveResponse(app: App, request: LiveResponseRequest): Pro
     const commands = await Promise.all(scripts.map(({ scriptName, args }) => pinned(rooms, scriptName, args)))
     refuseSecond(await rooms.actions.liveOf(device.id), 'LiveResponse')
 
-    const { reversible, runLimitMs } = types.LiveResponse
+    const { reversible } = types.LiveResponse
     return rooms.actions.create(
       {
         id,
@@ -37,7 +37,7 @@ export function requestLiveResponse(app: App, request: LiveResponseRequest): Pro
         externalId: request.externalId,
         scope: null,
         reversible,
-        runLimitMs,
+        runLimitMs: app.runLimitsMs.LiveResponse,
         parameters: { commands },
         createdAt: now,
       },
@@ -48,7 +48,8 @@ export function requestLiveResponse(app: App, request: LiveResponseRequest): Pro
 
 async function pinned({ library }: Rooms, scriptName: string, asked: string | null): Promise<RunScript> {
   const entry = await library.find(scriptName)
-  if (entry === null) throw new Refusal('InvalidInput', `The script ${scriptName} was not found in the library.`)
+  if (entry === null)
+    throw new Refusal('InvalidInput', `The script ${scriptName} was not found in the library.`)
   const args = [...splitWords(asked ?? '')]
   return { type: 'RunScript', scriptName, sha256: entry.sha256, size: entry.size, args, asked }
 }

@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen } from '../core/action.ts'
 import { Refusal } from '../core/errors.ts'
@@ -19,27 +18,39 @@ const purpose = 'download'
  */
 export function resultLink(app: App, action: Action, index: number): string {
   const command = action.commands.find((held) => held.index === index)
-  if (command === undefined) throw new Refusal('InvalidInput', `The action has no command with the index ${index}.`)
+  if (command === undefined)
+    throw new Refusal('InvalidInput', `The action has no command with the index ${index}.`)
   if (command.result === null) {
-    throw new Refusal('ResourceNotFound', `Command ${index} of machine action ${action.id} has no result (${command.status}).`)
+    throw new Refusal(
+      'ResourceNotFound',
+      `Command ${index} of machine action ${action.id} has no result (${command.status}).`,
+    )
   }
   const { sha256, fileName } = command.result
   const until = new Date(app.now().getTime() + linkLifetimeMs)
-  const subject = JSON.stringify({ shelf: shelfOf(action.id, index), sha256, fileName })
+  const sealed: Sealed = { shelf: shelfOf(action.id, index), sha256, fileName }
+  const subject = JSON.stringify(sealed)
   return `/download/${app.signer.seal(purpose, subject, until)}`
+}
+
+interface Sealed {
+  readonly shelf: string
+  readonly sha256: string
+  readonly fileName: string
 }
 
 export interface Download {
   readonly fileName: string
   readonly size: number
-  readonly content: Readable
+  readonly content: AsyncIterable<Uint8Array>
 }
 
 /** @throws Refusal Forbidden for a link that is over or not ours; ResourceNotFound when the file is gone. */
 export async function openDownload(app: App, sealed: string): Promise<Download> {
   const subject = app.signer.unseal(purpose, sealed, app.now())
-  if (subject === null) throw new Refusal('Forbidden', 'This link is not valid or no longer valid; ask for a new one.')
-  const { shelf, sha256, fileName } = JSON.parse(subject) as { shelf: string; sha256: string; fileName: string }
+  if (subject === null)
+    throw new Refusal('Forbidden', 'This link is not valid or no longer valid; ask for a new one.')
+  const { shelf, sha256, fileName }: Sealed = JSON.parse(subject)
   const file = await app.files.open(shelf, sha256)
   if (file === null) throw new Refusal('ResourceNotFound', 'The result was not found')
   return { fileName, ...file }
@@ -53,12 +64,18 @@ export async function takeResult(
   content: AsyncIterable<Uint8Array>,
 ): Promise<StoredFile> {
   const action = await ownAction(app, machineId, place.actionId)
-  if (!action.commands.some(({ index }) => index === place.index)) throw new Refusal('InvalidInput', 'No such command.')
+  if (!action.commands.some(({ index }) => index === place.index))
+    throw new Refusal('InvalidInput', 'No such command.')
   return app.files.put(shelfOf(place.actionId, place.index), content, resultLimit)
 }
 
 /** A file that a device's own action refers to, and no other. */
-export async function openScript(app: App, machineId: string, actionId: string, sha256: string): Promise<Omit<Download, 'fileName'>> {
+export async function openScript(
+  app: App,
+  machineId: string,
+  actionId: string,
+  sha256: string,
+): Promise<Omit<Download, 'fileName'>> {
   const action = await ownAction(app, machineId, actionId)
   const isPinned = action.parameters.commands.some((command) => command.sha256 === sha256)
   const file = isPinned ? await app.files.open(libraryShelf, sha256) : null

@@ -7,11 +7,15 @@ const restMs = 60 * 60_000
 /** Removes library bytes that no entry and no open action refers to. A timer calls it. */
 export async function sweepFiles(app: App): Promise<void> {
   const now = app.now().getTime()
-  const old = (await app.files.list(libraryShelf)).filter(({ changedAt }) => now - changedAt.getTime() > restMs)
+  const old = (await app.files.list(libraryShelf)).filter(
+    ({ changedAt }) => now - changedAt.getTime() > restMs,
+  )
   if (old.length === 0) return
   const wanted = await app.store.read(async ({ library, actions }) => {
     const entries = (await library.list()).map(({ sha256 }) => sha256)
-    const pinned = (await actions.open()).flatMap(({ parameters }) => parameters.commands.map(({ sha256 }) => sha256))
+    const pinned = (await actions.open()).flatMap(({ parameters }) =>
+      parameters.commands.map(({ sha256 }) => sha256),
+    )
     return new Set([...entries, ...pinned])
   })
   for (const { sha256 } of old) if (!wanted.has(sha256)) await app.files.remove(libraryShelf, sha256)

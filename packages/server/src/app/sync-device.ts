@@ -40,7 +40,10 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
     new Exchange(app, rooms, statement, cause).take(message.thumbprint, address),
   )
   if (orders === null) {
-    throw new Refusal('Conflict', 'This device has two histories: it was copied or rolled back, and must enrol again.')
+    throw new Refusal(
+      'Conflict',
+      'This device has two histories: it was copied or rolled back, and must enrol again.',
+    )
   }
   const { machineId, nonce } = statement
   const { epoch } = app.identity
@@ -134,7 +137,12 @@ class Exchange {
       return
     }
     // Acknowledged all the same, or the device would say it for ever; and looked into.
-    const note = { kind: 'device.unknown_action', actor: null, alarm: true, data: { n, at, action: id, said: said.kind } }
+    const note = {
+      kind: 'device.unknown_action',
+      actor: null,
+      alarm: true,
+      data: { n, at, action: id, said: said.kind },
+    }
     await this.rooms.events.append(device.id, note, this.at, this.cause)
   }
 
@@ -163,7 +171,8 @@ class Exchange {
    */
   private async absent(action: Action): Promise<Action> {
     if (this.isFromBefore() || action.phase === 'queued') return action
-    if (action.phase === 'offered' && !isOutstanding(action.cancel)) return this.advance(action, { kind: 'offered' })
+    if (action.phase === 'offered' && !isOutstanding(action.cancel))
+      return this.advance(action, { kind: 'offered' })
     if (action.phase === 'offered' || !isOpen(action)) return this.advance(action, { kind: 'not_received' })
     return this.advance(action, { kind: 'journal_lost' })
   }
@@ -181,7 +190,9 @@ class Exchange {
     return {
       seq: device.order.seq,
       acknowledged: device.order.news,
-      cancels: live.filter((action) => isOutstanding(action.cancel) || isUndelivered(action)).map(({ id }) => id),
+      cancels: live
+        .filter((action) => isOutstanding(action.cancel) || isUndelivered(action))
+        .map(({ id }) => id),
       starts: mayGo.filter(({ phase }) => phase === 'accepted').map(({ id }) => id),
       offers: mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).map(toOffer),
       finals: [...held].filter((id) => !stillLive.has(id)),
@@ -191,4 +202,9 @@ class Exchange {
   }
 }
 
-const toOffer = ({ id, type, parameters, runLimitMs }: Action): Offer => ({ id, type, parameters, runLimitMs })
+const toOffer = ({ id, type, parameters, runLimitMs }: Action): Offer => ({
+  id,
+  type,
+  parameters,
+  runLimitMs,
+})

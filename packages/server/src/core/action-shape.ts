@@ -109,7 +109,12 @@ export type ServerEvent =
 
 /** What a person or a program asks for. The only events that can be refused. */
 export type CallerEvent =
-  | { readonly kind: 'cancel_requested'; readonly by: string; readonly comment: string | null; readonly reason: Reason }
+  | {
+      readonly kind: 'cancel_requested'
+      readonly by: string
+      readonly comment: string | null
+      readonly reason: Reason
+    }
   | { readonly kind: 'forced'; readonly by: string; readonly comment: string }
 
 export type ActionEvent = DeviceEvent | ServerEvent | CallerEvent

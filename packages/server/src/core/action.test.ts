@@ -102,7 +102,12 @@ function tryAdvance(action: Action, event: ActionEvent, when: Date): Action | nu
   }
 }
 
-const finality = ({ phase, proof, reason, finishedAt }: Action): object => ({ phase, proof, reason, finishedAt })
+const finality = ({ phase, proof, reason, finishedAt }: Action): object => ({
+  phase,
+  proof,
+  reason,
+  finishedAt,
+})
 
 for (const reversible of [false, true]) {
   const start = issue(order(reversible), [])
@@ -111,17 +116,25 @@ for (const reversible of [false, true]) {
     const ends = new Set<string>()
     const states = walk(start, (before, event, next) => {
       const step = `${before.phase}/${before.cancel?.state ?? 'none'} + ${event.kind} → ${next.phase}/${next.cancel?.state ?? 'none'}`
-      if (!isOpen(before)) assert.deepEqual(finality(next), finality(before), `one final state, ever: ${step}`)
-      if (before.cancel !== null) assert.equal(next.attempt, before.attempt, `nothing is offered after a cancel: ${step}`)
+      if (!isOpen(before))
+        assert.deepEqual(finality(next), finality(before), `one final state, ever: ${step}`)
+      if (before.cancel !== null)
+        assert.equal(next.attempt, before.attempt, `nothing is offered after a cancel: ${step}`)
       assert.equal(next.phase === 'cancelled', next.proof !== null, `Cancelled exactly with a proof: ${step}`)
       assert.equal(isOpen(next), next.deadlineAt !== null, `an open state has a deadline: ${step}`)
       assert.equal(isOpen(next), ownerOf(next) !== null, `an open state has an owner: ${step}`)
       assert.equal(isOpen(next), next.finishedAt === null, `an end has a time: ${step}`)
       assert.equal(isOpen(next), next.reason === null, `an end has a reason: ${step}`)
-      assert.equal(isOpen(next) || !isOutstanding(next.cancel), true, `no cancel is outstanding after the end: ${step}`)
-      if (next !== before) assert.equal(next.version, before.version + 1, `each change is one version: ${step}`)
+      assert.equal(
+        isOpen(next) || !isOutstanding(next.cancel),
+        true,
+        `no cancel is outstanding after the end: ${step}`,
+      )
+      if (next !== before)
+        assert.equal(next.version, before.version + 1, `each change is one version: ${step}`)
       const never = ['never_offered', 'not_received', 'refused_start']
-      if (never.includes(next.proof ?? '') && next.lateOutcome === null) assert.equal(next.effect.state, 'none', step)
+      if (never.includes(next.proof ?? '') && next.lateOutcome === null)
+        assert.equal(next.effect.state, 'none', step)
       if (next.proof === 'never_offered') assert.equal(next.attempt, 0, `never offered means never: ${step}`)
       if (!isOpen(next)) ends.add(`${next.phase}/${next.proof ?? '-'}`)
     })
@@ -130,7 +143,8 @@ for (const reversible of [false, true]) {
     for (const proof of reversible ? proofs : [...proofs, 'stopped', 'swept']) {
       assert.ok(ends.has(`cancelled/${proof}`), `cancelled/${proof} is reached`)
     }
-    for (const end of ['succeeded', 'failed', 'timed_out']) assert.ok(ends.has(`${end}/-`), `${end} is reached`)
+    for (const end of ['succeeded', 'failed', 'timed_out'])
+      assert.ok(ends.has(`${end}/-`), `${end} is reached`)
   })
 
   test(`from every open state (${reversible ? 'with' : 'without'} undo) time alone leads to an end`, () => {
@@ -146,7 +160,10 @@ for (const reversible of [false, true]) {
 
 test('an action that never left the server is cancelled at once', () => {
   const { phase, proof, effect, cancel } = after(queued, cancelBy('ann'))
-  assert.deepEqual({ phase, proof, effect: effect.state }, { phase: 'cancelled', proof: 'never_offered', effect: 'none' })
+  assert.deepEqual(
+    { phase, proof, effect: effect.state },
+    { phase: 'cancelled', proof: 'never_offered', effect: 'none' },
+  )
   assert.equal(cancel?.state, 'confirmed')
 })
 
@@ -154,7 +171,10 @@ test('a cancel of an offered action ends it only with the device’s word', () =
   const asked = after(offered, cancelBy('ann'))
   assert.deepEqual([asked.phase, asked.cancel?.state, asked.proof], ['offered', 'requested', null])
   assert.equal(after(asked, { kind: 'not_received' }).proof, 'not_received')
-  assert.equal(after(asked, { kind: 'accepted' }, { kind: 'refused_start', commands: [] }).proof, 'refused_start')
+  assert.equal(
+    after(asked, { kind: 'accepted' }, { kind: 'refused_start', commands: [] }).proof,
+    'refused_start',
+  )
   assert.equal(after(asked, { kind: 'offered' }), asked, 'and it is not offered again')
 })
 
@@ -172,7 +192,10 @@ test('a running action is cancelled by stopped or swept, and by nothing weaker',
   const acknowledged = after(asked, { kind: 'cancel_sent' }, { kind: 'cancel_acknowledged' })
   assert.deepEqual([acknowledged.phase, acknowledged.cancel?.state], ['running', 'acknowledged'])
   const end = after(acknowledged, stopped)
-  assert.deepEqual([end.phase, end.proof, end.reason, statusOf(end)], ['cancelled', 'stopped', 'user', 'Cancelled'])
+  assert.deepEqual(
+    [end.phase, end.proof, end.reason, statusOf(end)],
+    ['cancelled', 'stopped', 'user', 'Cancelled'],
+  )
   assert.deepEqual(cancelledAt(end), at)
 })
 
@@ -182,16 +205,27 @@ test('stopped without a cancel changes nothing: nobody asked for it', () => {
 
 test('a cancel that comes after the work had ended is too late, and says so', () => {
   const end = after(settling, cancelBy('ann'), succeeded)
-  assert.deepEqual([end.phase, end.cancel?.state, end.proof, cancelledAt(end)], ['succeeded', 'too_late', null, null])
+  assert.deepEqual(
+    [end.phase, end.cancel?.state, end.proof, cancelledAt(end)],
+    ['succeeded', 'too_late', null, null],
+  )
 })
 
 test('a step that cannot be stopped: the work goes on, and its end says refused', () => {
   const end = after(running, cancelBy('ann'), { kind: 'cannot_stop', detail: 'moving files' }, succeeded)
-  assert.deepEqual([end.phase, end.cancel?.state, end.cancel?.detail], ['succeeded', 'refused', 'moving files'])
+  assert.deepEqual(
+    [end.phase, end.cancel?.state, end.cancel?.detail],
+    ['succeeded', 'refused', 'moving files'],
+  )
 })
 
 test('with undo, finished work under a cancel is taken back before it is final', () => {
-  const asked = after(issue(order(true), []), { kind: 'offered' }, { kind: 'started', commands: [] }, cancelBy('ann'))
+  const asked = after(
+    issue(order(true), []),
+    { kind: 'offered' },
+    { kind: 'started', commands: [] },
+    cancelBy('ann'),
+  )
   const done = after(asked, succeeded)
   assert.equal(done.phase, 'settling')
   assert.equal(after(done, { kind: 'reverted', commands: [] }).proof, 'reverted')
@@ -203,7 +237,10 @@ test('a cancel nobody answers ends as TimeOut, unconfirmed, three days after it 
   const asked = advance(running, cancelBy('ann'), later(hour))
   assert.deepEqual(asked.deadlineAt, later(73 * hour))
   const end = advance(asked, { kind: 'deadline_passed' }, later(73 * hour))
-  assert.deepEqual([statusOf(end), end.cancel?.state, end.effect.state], ['TimeOut', 'unconfirmed', 'unknown'])
+  assert.deepEqual(
+    [statusOf(end), end.cancel?.state, end.effect.state],
+    ['TimeOut', 'unconfirmed', 'unknown'],
+  )
   assert.equal(end.cancel?.undelivered, true, 'the device is still to be told')
 })
 
@@ -228,7 +265,10 @@ test('after force the cancel still goes out, and a contradicting word is kept wi
   const end = after(running, cancelBy('ann'), { kind: 'forced', by: 'eve', comment: 'it burns' })
   assert.deepEqual([end.proof, end.effect.state, end.cancel?.undelivered], ['attested', 'unknown', true])
   const heard = after(end, succeeded)
-  assert.deepEqual([heard.phase, heard.lateOutcome, heard.effect.state], ['cancelled', 'succeeded', 'applied'])
+  assert.deepEqual(
+    [heard.phase, heard.lateOutcome, heard.effect.state],
+    ['cancelled', 'succeeded', 'applied'],
+  )
   assert.equal(heard.cancel?.undelivered, false)
 })
 

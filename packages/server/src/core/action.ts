@@ -178,7 +178,11 @@ function consequence(action: Action, event: ActionEvent, at: Date): Partial<Acti
   }
 }
 
-function cancelRequested(action: Action, event: CallerEvent & { kind: 'cancel_requested' }, at: Date): Partial<Action> | null {
+function cancelRequested(
+  action: Action,
+  event: CallerEvent & { kind: 'cancel_requested' },
+  at: Date,
+): Partial<Action> | null {
   // The first request stands on the wire; the store keeps every later one as an event.
   if (isOutstanding(action.cancel)) return null
   const cancel: Cancel = {
@@ -193,7 +197,8 @@ function cancelRequested(action: Action, event: CallerEvent & { kind: 'cancel_re
     undelivered: true,
   }
   // No copy ever left the server, so nobody else need agree; otherwise only the device can prove it.
-  if (waiting.includes(action.phase)) return proven({ ...action, cancel }, 'never_offered', { state: 'none', residues: [] })
+  if (waiting.includes(action.phase))
+    return proven({ ...action, cancel }, 'never_offered', { state: 'none', residues: [] })
   return { cancel }
 }
 
@@ -206,7 +211,10 @@ function proven(action: Action, proof: Proof, effect: Effect): Partial<Action> {
 /** The processes are gone. A type with undo goes on to settle; its undo decides. */
 function stopped(action: Action, event: DeviceEvent & { kind: 'stopped' }): Partial<Action> {
   if (action.reversible) return { phase: 'settling' }
-  return proven(action, event.proof, { state: event.residues.length > 0 ? 'partial' : 'none', residues: event.residues })
+  return proven(action, event.proof, {
+    state: event.residues.length > 0 ? 'partial' : 'none',
+    residues: event.residues,
+  })
 }
 
 function finished(action: Action, event: DeviceEvent & { kind: 'finished' }): Partial<Action> {
@@ -214,11 +222,19 @@ function finished(action: Action, event: DeviceEvent & { kind: 'finished' }): Pa
   const { commands, detail } = event
   // With undo, the end of the work is not the end: what it did is taken back first.
   if (isOutstanding(cancel) && action.reversible) return { phase: 'settling', commands }
-  const reason: Reason = event.outcome === 'timed_out' ? 'run_limit' : event.outcome === 'failed' ? 'error' : 'done'
+  const reason: Reason =
+    event.outcome === 'timed_out' ? 'run_limit' : event.outcome === 'failed' ? 'error' : 'done'
   const known = isOutstanding(cancel)
     ? { ...cancel, state: cancel.refused ? ('refused' as const) : ('too_late' as const), undelivered: false }
     : cancel
-  return { phase: event.outcome, reason, commands, detail, cancel: known, effect: { state: 'applied', residues: [] } }
+  return {
+    phase: event.outcome,
+    reason,
+    commands,
+    detail,
+    cancel: known,
+    effect: { state: 'applied', residues: [] },
+  }
 }
 
 function revertFailed(action: Action, residues: readonly string[]): Partial<Action> {
@@ -254,6 +270,16 @@ function deviceGone(action: Action, reason: 'device_reenrolled' | 'device_remove
 }
 
 function forced(action: Action, event: CallerEvent & { kind: 'forced' }): Partial<Action> {
-  const cancel = action.cancel && { ...action.cancel, state: 'forced' as const, detail: `${event.by}: ${event.comment}` }
-  return { phase: 'cancelled', proof: 'attested', reason: 'user', effect: { state: 'unknown', residues: [] }, cancel }
+  const cancel = action.cancel && {
+    ...action.cancel,
+    state: 'forced' as const,
+    detail: `${event.by}: ${event.comment}`,
+  }
+  return {
+    phase: 'cancelled',
+    proof: 'attested',
+    reason: 'user',
+    effect: { state: 'unknown', residues: [] },
+    cancel,
+  }
 }

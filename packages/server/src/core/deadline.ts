@@ -11,7 +11,11 @@ export const cancelLimitMs = 3 * day
 export const hearingMs = day
 
 /** When the server stops waiting for an action that enters `phase` at `at`; never called for a final phase. */
-export function deadlineOf(order: { readonly createdAt: Date; readonly runLimitMs: number }, phase: Phase, at: Date): Date {
+export function deadlineOf(
+  order: { readonly createdAt: Date; readonly runLimitMs: number },
+  phase: Phase,
+  at: Date,
+): Date {
   if (phase === 'running') return new Date(at.getTime() + order.runLimitMs + hearingMs)
   if (phase === 'settling') return new Date(at.getTime() + settleLimitMs + hearingMs)
   return new Date(order.createdAt.getTime() + notAfterMs)

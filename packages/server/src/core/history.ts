@@ -30,7 +30,9 @@ export function recordOf(before: Action, after: Action, event: ActionEvent): rea
   if (!ended) return [note(kind)]
   if (after.phase === 'cancelled') {
     if (kind === 'forced') return [note('cancel_forced'), note('cancelled', proof)]
-    return kind === 'cancel_requested' ? [note(kind), note('cancelled', proof)] : [note('cancelled', { ...proof, said: kind })]
+    return kind === 'cancel_requested'
+      ? [note(kind), note('cancelled', proof)]
+      : [note('cancelled', { ...proof, said: kind })]
   }
   if (kind === 'revert_failed') return [note('revert_failed', proof, true)]
   const alarm = kind === 'journal_lost'
@@ -75,7 +77,8 @@ function unchanged(action: Action, event: ActionEvent, note: Note): readonly Rec
 /** A late word; an alarm where it contradicts what we had said. */
 function lateNote(before: Action, after: Action, event: ActionEvent, note: Note): Recorded {
   const said = { said: event.kind, phase: after.phase, lateOutcome: after.lateOutcome, effect: after.effect }
-  const contradicts = after.lateOutcome !== before.lateOutcome && before.phase === 'cancelled' && after.effect.state !== 'none'
+  const contradicts =
+    after.lateOutcome !== before.lateOutcome && before.phase === 'cancelled' && after.effect.state !== 'none'
   return after.lateOutcome === before.lateOutcome
     ? note('cancel_acknowledged', said)
     : note('late_result', said, contradicts)

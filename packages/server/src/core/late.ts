@@ -4,11 +4,10 @@ import type { Action, ActionEvent, Cancel, Effect } from './action-shape.ts'
 /** Adds what is new: that the cancel has arrived, and an outcome that does not fit the end or that nobody knew. */
 export function late(action: Action, event: ActionEvent, at: Date): Action {
   const cancel = delivered(action.cancel, event)
-  const word = lateWord(event)
-  const isNews = word !== null && word !== action.lateOutcome && surprises(action, word)
-  if (cancel === action.cancel && !isNews) return action
-  const heard: Partial<Action> = isNews ? { lateOutcome: word, effect: lateEffect(event, action.effect) } : {}
-  return { ...action, ...heard, cancel, updatedAt: at, version: action.version + 1 }
+  const heard = isTelling(event) && isNews(action, wordOf(event)) ? event : null
+  if (cancel === action.cancel && heard === null) return action
+  const told = heard === null ? {} : { lateOutcome: wordOf(heard), effect: effectOf(heard) }
+  return { ...action, ...told, cancel, updatedAt: at, version: action.version + 1 }
 }
 
 /** The device has shown that it knows of the cancel, or that it holds nothing that could be cancelled. */
@@ -23,29 +22,42 @@ function delivered(cancel: Cancel | null, event: ActionEvent): Cancel | null {
     case 'finished':
     case 'not_received':
       return { ...cancel, undelivered: false }
-    default:
+    case 'accepted':
+    case 'started':
+    case 'ended':
+    case 'cannot_stop':
+    case 'unkillable':
+    case 'journal_lost':
+    case 'offered':
+    case 'cancel_sent':
+    case 'deadline_passed':
+    case 'device_gone':
+    case 'cancel_requested':
+    case 'forced':
       return cancel
   }
 }
 
-/** The outcome that a late word amounts to; null for words that say nothing of it. */
-function lateWord(event: ActionEvent): string | null {
-  switch (event.kind) {
-    case 'finished':
-      return event.outcome
-    case 'started':
-    case 'refused_start':
-    case 'stopped':
-    case 'reverted':
-    case 'revert_failed':
-      return event.kind
-    default:
-      return null
-  }
-}
+/** Words that tell how it went; all others say nothing of it. */
+type Telling = Extract<
+  ActionEvent,
+  { kind: 'finished' | 'started' | 'refused_start' | 'stopped' | 'reverted' | 'revert_failed' }
+>
+const telling: readonly string[] = [
+  'finished',
+  'started',
+  'refused_start',
+  'stopped',
+  'reverted',
+  'revert_failed',
+] satisfies readonly Telling['kind'][]
+const isTelling = (event: ActionEvent): event is Telling => telling.includes(event.kind)
+
+const wordOf = (event: Telling): string => (event.kind === 'finished' ? event.outcome : event.kind)
 
 /** Does it say what was not known, or the opposite of what was said? */
-function surprises({ phase, proof, effect, lateOutcome }: Action, word: string): boolean {
+function isNews({ phase, proof, effect, lateOutcome }: Action, word: string): boolean {
+  if (word === lateOutcome) return false
   if (word === 'started') return lateOutcome === null && (effect.state === 'unknown' || neverRan(proof))
   if (effect.state === 'unknown' || lateOutcome === 'started') return true
   const asSaid = phase === 'cancelled' ? (proof === 'swept' ? 'stopped' : proof) : phase
@@ -55,7 +67,7 @@ function surprises({ phase, proof, effect, lateOutcome }: Action, word: string):
 const neverRan = (proof: Action['proof']): boolean =>
   proof === 'never_offered' || proof === 'not_received' || proof === 'refused_start'
 
-function lateEffect(event: ActionEvent, effect: Effect): Effect {
+function effectOf(event: Telling): Effect {
   switch (event.kind) {
     case 'finished':
     case 'started':
@@ -68,7 +80,5 @@ function lateEffect(event: ActionEvent, effect: Effect): Effect {
       return { state: 'none', residues: [] }
     case 'reverted':
       return { state: 'reverted', residues: [] }
-    default:
-      return effect
   }
 }

@@ -12,7 +12,8 @@ export interface Caller {
 }
 
 /** In 2021 the service knew one name without its last letter, and tokens still carry it (`wire.md` 6, U15). */
-const spelling = (name: string): string => (name === 'Machine.CollectForensic' ? 'Machine.CollectForensics' : name)
+const spelling = (name: string): string =>
+  name === 'Machine.CollectForensic' ? 'Machine.CollectForensics' : name
 
 /** @throws Refusal Forbidden, in the words that clients match on (`wire.md` 8). */
 export function refuseUnpermitted(caller: Caller, required: Operation['permission']): void {

@@ -15,7 +15,10 @@ export function recent(times: readonly number[], now: number): readonly number[]
  * let through: asking too early costs nothing but the answer.
  */
 export function waitFor(times: readonly number[], limit: Limit, now: number): number {
-  return Math.max(windowWait(times, limit.perMinute, minute, now), windowWait(times, limit.perHour, hour, now))
+  return Math.max(
+    windowWait(times, limit.perMinute, minute, now),
+    windowWait(times, limit.perHour, hour, now),
+  )
 }
 
 function windowWait(times: readonly number[], allowed: number | null, windowMs: number, now: number): number {

@@ -20,9 +20,15 @@ export function refuseUnable(capabilities: Capabilities, type: ActionType, platf
   if (capability === undefined || capability.able) return
   switch (capability.why) {
     case 'platform':
-      throw new Refusal('OsPlatformNotSupported', `${type} is not supported on ${platform ?? 'this platform'}: ${capability.detail}`)
+      throw new Refusal(
+        'OsPlatformNotSupported',
+        `${type} is not supported on ${platform ?? 'this platform'}: ${capability.detail}`,
+      )
     case 'missing_tool':
-      throw new Refusal('ClientVersionNotSupported', `${type} needs a tool that is missing on the device. Install it with: ${capability.detail}`)
+      throw new Refusal(
+        'ClientVersionNotSupported',
+        `${type} needs a tool that is missing on the device. Install it with: ${capability.detail}`,
+      )
     case 'switched_off':
       throw new Refusal('DisallowedOperation', `${type} is switched off on this device: ${capability.detail}`)
   }
@@ -46,7 +52,10 @@ const keys: Readonly<Record<Command['type'], readonly string[]>> = {
  * The scripts of a live response request.
  * @throws Refusal InvalidInput for what is wrong in itself, ClientVersionNotSupported for what no agent does yet.
  */
-export function scriptsOf(commands: readonly Command[], capabilities: Capabilities): readonly RequestedScript[] {
+export function scriptsOf(
+  commands: readonly Command[],
+  capabilities: Capabilities,
+): readonly RequestedScript[] {
   const capability = capabilities.LiveResponse
   const can = capability?.able ? (capability.commands ?? ['RunScript']) : ['RunScript']
   commands.forEach((command, index) => {
@@ -57,16 +66,25 @@ export function scriptsOf(commands: readonly Command[], capabilities: Capabiliti
     for (const { key } of command.params) {
       if (!keys[command.type].includes(key)) {
         const known = keys[command.type].join(', ')
-        throw new Refusal('InvalidInput', `Commands[${index}]: ${command.type} has no parameter ${key}; it takes ${known}.`)
+        throw new Refusal(
+          'InvalidInput',
+          `Commands[${index}]: ${command.type} has no parameter ${key}; it takes ${known}.`,
+        )
       }
     }
   })
   const beyond = commands.find(({ type }) => !can.includes(type))
   if (beyond !== undefined) {
-    throw new Refusal('ClientVersionNotSupported', `${beyond.type} needs a newer agent; the agent on this device runs: ${can.join(', ')}.`)
+    throw new Refusal(
+      'ClientVersionNotSupported',
+      `${beyond.type} needs a newer agent; the agent on this device runs: ${can.join(', ')}.`,
+    )
   }
   if (commands.length > 1) {
-    throw new Refusal('ClientVersionNotSupported', 'Several commands in one action need a newer agent; send one RunScript.')
+    throw new Refusal(
+      'ClientVersionNotSupported',
+      'Several commands in one action need a newer agent; send one RunScript.',
+    )
   }
   return commands.map(scriptOf)
 }

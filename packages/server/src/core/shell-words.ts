@@ -20,7 +20,11 @@ export function splitWords(text: string): readonly string[] {
       word ??= ''
     } else if (char === quote) {
       quote = null
-    } else if (char === '\\' && next !== '' && (quote === null || (quote === '"' && (next === '"' || next === '\\')))) {
+    } else if (
+      char === '\\' &&
+      next !== '' &&
+      (quote === null || (quote === '"' && (next === '"' || next === '\\')))
+    ) {
       word = (word ?? '') + next
       at += 1
     } else {

@@ -19,4 +19,5 @@ const words: Readonly<Record<Phase, Status>> = {
 export const statusOf = ({ phase }: Pick<Action, 'phase'>): Status => words[phase]
 
 /** The reference's date of a cancel is when the action *was* cancelled: set exactly with `Cancelled`, never for a mere request. */
-export const cancelledAt = (action: Action): Date | null => (action.phase === 'cancelled' ? action.finishedAt : null)
+export const cancelledAt = (action: Action): Date | null =>
+  action.phase === 'cancelled' ? action.finishedAt : null

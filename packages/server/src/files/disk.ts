@@ -8,8 +8,9 @@ import { Refusal } from '../core/errors.ts'
 /** Files on this machine's disk: `FOLDER/SHELF/SHA256`. A file appears whole and synced, or not at all. */
 export function diskFiles(folder: string): Files {
   const placeOf = (shelf: string, sha256: string): string => {
-    // Both come from our own rows and links; a name that could leave the folder is somebody's attempt.
-    if (!/^[\w/-]+$/.test(shelf) || !/^[0-9a-f]{64}$/.test(sha256)) throw new Refusal('InvalidInput', 'No such file.')
+    // Both come from our own rows and sealed links, so a name that could leave the folder is a fault.
+    if (!/^[\w/-]+$/.test(shelf) || !/^[0-9a-f]{64}$/.test(sha256))
+      throw new Error(`No place for ${shelf}/${sha256}.`)
     return join(folder, shelf, sha256)
   }
   return {
@@ -33,14 +34,24 @@ export function diskFiles(folder: string): Files {
     },
     list: async (shelf) => {
       const names = await readdir(join(folder, shelf)).catch(() => [])
-      const found = names.map(async (sha256) => ({ sha256, at: await stat(join(folder, shelf, sha256)).catch(() => null) }))
-      return (await Promise.all(found)).flatMap(({ sha256, at }) => (at === null ? [] : [{ sha256, changedAt: at.mtime }]))
+      const found = names.map(async (sha256) => ({
+        sha256,
+        at: await stat(join(folder, shelf, sha256)).catch(() => null),
+      }))
+      return (await Promise.all(found)).flatMap(({ sha256, at }) =>
+        at === null ? [] : [{ sha256, changedAt: at.mtime }],
+      )
     },
     remove: (shelf, sha256) => rm(placeOf(shelf, sha256), { force: true }),
   }
 }
 
-async function write(folder: string, file: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<{ sha256: string; size: number }> {
+async function write(
+  folder: string,
+  file: string,
+  content: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<{ sha256: string; size: number }> {
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const handle: FileHandle = await open(file, 'wx', 0o600)
   try {

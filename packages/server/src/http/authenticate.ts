@@ -43,10 +43,20 @@ async function verify(app: App, token: string): Promise<Known> {
   const claims = await app.signer.verifyToken(token, app.now())
   if (claims === null) throw unauthorized('The token is not valid or has expired.')
   const { aud, exp, appid, app_displayname: name, roles } = claims
-  if (typeof aud !== 'string' || typeof exp !== 'number' || typeof appid !== 'string' || !Array.isArray(roles)) {
+  if (
+    typeof aud !== 'string' ||
+    typeof exp !== 'number' ||
+    typeof appid !== 'string' ||
+    !Array.isArray(roles)
+  ) {
     throw unauthorized('The token lacks claims that it needs.')
   }
   const permissions = roles.filter((role): role is string => typeof role === 'string')
-  const caller: Caller = { kind: 'app', id: appid, name: typeof name === 'string' ? name : appid, permissions }
+  const caller: Caller = {
+    kind: 'app',
+    id: appid,
+    name: typeof name === 'string' ? name : appid,
+    permissions,
+  }
   return { caller, audience: aud, expiresAt: exp * 1000 }
 }

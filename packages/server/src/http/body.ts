@@ -13,16 +13,18 @@ interface Shape {
  * @throws Refusal InvalidRequestBody for what is not JSON, a name in the wrong case, or a wrong shape;
  * MissingRequiredParameter for a name that is not there.
  */
-export function readBody(schema: TSchema, bytes: Buffer | undefined): unknown {
-  const value = parse(bytes?.toString('utf8') ?? '')
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw invalid('it must be a JSON object')
-  refuseMisspelt(schema as Shape, value, '')
+export function readBody(schema: TSchema, bytes: Buffer): unknown {
+  const value = parse(bytes.toString('utf8'))
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw invalid('it must be a JSON object')
+  refuseMisspelt(schema, value, '')
   const problem = problemOf(schema, value)
   if (problem !== null) throw invalid(problem)
   return value
 }
 
-const invalid = (why: string): Refusal => new Refusal('InvalidRequestBody', `The request body is incorrect: ${why}.`)
+const invalid = (why: string): Refusal =>
+  new Refusal('InvalidRequestBody', `The request body is incorrect: ${why}.`)
 
 function parse(text: string): unknown {
   const bare = text.replace(/^\uFEFF/, '').trim()
@@ -37,14 +39,16 @@ function parse(text: string): unknown {
 /** A name that is right but for its case would be ignored in silence, and the comment of an incident lost. */
 function refuseMisspelt(schema: Shape, value: unknown, place: string): void {
   if (Array.isArray(value)) {
-    if (schema.items !== undefined) for (const [at, item] of value.entries()) refuseMisspelt(schema.items, item, `${place}[${at}]`)
+    if (schema.items !== undefined)
+      for (const [at, item] of value.entries()) refuseMisspelt(schema.items, item, `${place}[${at}]`)
     return
   }
   if (value === null || typeof value !== 'object' || schema.properties === undefined) return
   const known = Object.keys(schema.properties)
   for (const name of Object.keys(value)) {
     const right = known.find((other) => other.toLowerCase() === name.toLowerCase())
-    if (right !== undefined && right !== name) throw invalid(`"${place}${name}" must be spelt "${place}${right}"`)
+    if (right !== undefined && right !== name)
+      throw invalid(`"${place}${name}" must be spelt "${place}${right}"`)
   }
   for (const name of schema.required ?? []) {
     if (!Object.hasOwn(value, name)) {

@@ -1,8 +1,10 @@
 /** Anything thrown → the reference's envelope (`wire.md` 8). With `wire.ts` the only place that speaks its dialect. */
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal, refusalStatus } from '../core/errors.ts'
 
-export const envelope = (code: string, message: string, target: string): object => ({ error: { code, message, target } })
+export const envelope = (code: string, message: string, target: string): object => ({
+  error: { code, message, target },
+})
 
 /** Faults become a 500 whose id is in the log, with the detail; the wire gets no detail. */
 export function answerErrors(server: FastifyInstance): void {
@@ -16,7 +18,12 @@ export const nothingThere = (request: FastifyRequest): Refusal =>
     `No HTTP resource was found that matches the request URI '${request.protocol}://${request.host}${request.originalUrl}'.`,
   )
 
-export function answer(refusal: Refusal, thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+export function answer(
+  refusal: Refusal,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
   if (refusal.code === 'InternalServerError') request.log.error({ err: thrown }, 'fault')
   else request.log.info({ code: refusal.code, message: refusal.message }, 'refused')
   if (refusal.code === 'Unauthorized') void reply.header('www-authenticate', 'Bearer')
@@ -26,8 +33,16 @@ export function answer(refusal: Refusal, thrown: unknown, request: FastifyReques
 
 export function asRefusal(thrown: unknown): Refusal {
   if (thrown instanceof Refusal) return thrown
-  const { code = '', statusCode = 500 } = thrown as Partial<FastifyError>
-  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Refusal('RequestEntityTooLarge', 'The request body is too large.')
-  if (statusCode >= 400 && statusCode < 500) return new Refusal('BadRequest', (thrown as Error).message)
-  return new Refusal('InternalServerError', 'Something went wrong here. Try again; if it stays, quote the target id.')
+  if (!(thrown instanceof Error)) return fault
+  const code = 'code' in thrown ? thrown.code : ''
+  const statusCode = 'statusCode' in thrown ? Number(thrown.statusCode) : 500
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE')
+    return new Refusal('RequestEntityTooLarge', 'The request body is too large.')
+  if (statusCode >= 400 && statusCode < 500) return new Refusal('BadRequest', thrown.message)
+  return fault
 }
+
+const fault = new Refusal(
+  'InternalServerError',
+  'Something went wrong here. Try again; if it stays, quote the target id.',
+)

@@ -8,7 +8,7 @@ import {
   machines,
   type Operation,
 } from '@countermand/contract'
-import Fastify, { type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { App } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
@@ -68,7 +68,7 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
 function createServer(log: HttpOptions['log']): FastifyInstance {
   const server = Fastify({
     logger: log.level === 'silent' ? false : { level: log.level },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: defaultBodyLimit,
     exposeHeadRoutes: false,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 4096 },
@@ -77,15 +77,19 @@ function createServer(log: HttpOptions['log']): FastifyInstance {
     genReqId: () => randomUUID(),
     // Without a version the latest is used (`wire.md` 11), and there is one.
     rewriteUrl: (request) => (request.url ?? '/').replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api'),
-    frameworkErrors: (thrown, request, reply) => answer(asRefusal(thrown), thrown, request, reply),
+    frameworkErrors: (thrown, request, reply) => {
+      void answer(asRefusal(thrown), thrown, request, reply)
+    },
     clientErrorHandler: (thrown, socket) => {
       const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', randomUUID()))
       if (thrown.code === 'ECONNRESET' || !socket.writable) return
-      socket.end(`HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`)
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
+      )
     },
   })
   server.decorateRequest('checked')
-  server.addHttpMethod('GET', { hasBody: true })
+  server.addHttpMethod('GET', { hasBody: true, overrideExisting: true })
   // Every body comes as bytes, whatever it calls itself: clients label JSON as forms, or as nothing (`wire.md` 6).
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
@@ -100,7 +104,13 @@ function logAnswers(server: FastifyInstance): void {
   server.addHook('onResponse', async (request, reply) => {
     const { method, url } = request.routeOptions
     const caller = request.checked?.caller.name
-    const line = { method: request.method, route: url ?? 'none', status: reply.statusCode, ms: Math.round(reply.elapsedTime), caller }
+    const line = {
+      method: request.method,
+      route: url ?? 'none',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      caller,
+    }
     if (url?.startsWith('/device/') === true || method === undefined) request.log.debug(line, 'answered')
     else request.log.info(line, 'answered')
   })
@@ -110,5 +120,9 @@ async function refuseTooMany(app: App, row: Operation, request: FastifyRequest):
   const waitMs = await app.counters.take(request.checked.caller.id, row.limit, app.now())
   if (waitMs === 0) return
   const seconds = Math.ceil(waitMs / 1000)
-  throw new Refusal('TooManyRequests', `Too many requests: the limit is reached. Try again in ${seconds} seconds.`, seconds)
+  throw new Refusal(
+    'TooManyRequests',
+    `Too many requests: the limit is reached. Try again in ${seconds} seconds.`,
+    seconds,
+  )
 }

@@ -2,7 +2,7 @@ import type { libraryFiles } from '@countermand/contract'
 import type { FastifyRequest } from 'fastify'
 import { deleteLibraryFile, listLibraryFiles, uploadLibraryFile, type Upload } from '../app/library-files.ts'
 import { Refusal } from '../core/errors.ts'
-import type { Handlers } from './operation.ts'
+import { bytesOf, type Handlers } from './operation.ts'
 import { contextOf, toLibraryFile } from './wire.ts'
 
 export const libraryFileHandlers: Handlers<typeof libraryFiles> = {
@@ -35,7 +35,8 @@ async function readForm(request: FastifyRequest): Promise<Omit<Upload, 'by'>> {
   }
   const yes = (name: string): boolean => word(name)?.toLowerCase() === 'true'
   const file = form.get('file') ?? form.get('File')
-  if (!(file instanceof File)) throw new Refusal('MissingRequiredParameter', 'The required form field file is missing.')
+  if (!(file instanceof File))
+    throw new Refusal('MissingRequiredParameter', 'The required form field file is missing.')
   const parametersDescription = word('ParametersDescription')
   return {
     fileName: file.name,
@@ -50,8 +51,13 @@ async function readForm(request: FastifyRequest): Promise<Omit<Upload, 'by'>> {
 async function parse(request: FastifyRequest): Promise<FormData> {
   const type = request.headers['content-type'] ?? ''
   try {
-    return await new Response(request.body as Buffer<ArrayBuffer>, { headers: { 'content-type': type } }).formData()
+    return await new Response(new Uint8Array(bytesOf(request)), {
+      headers: { 'content-type': type },
+    }).formData()
   } catch {
-    throw new Refusal('InvalidRequestBody', 'The request body is incorrect: it must be a multipart form with a field "file".')
+    throw new Refusal(
+      'InvalidRequestBody',
+      'The request body is incorrect: it must be a multipart form with a field "file".',
+    )
   }
 }

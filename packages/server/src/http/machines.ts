@@ -11,5 +11,8 @@ export const machineHandlers: Handlers<typeof machines> = {
   }),
 
   getMachine: ({ app, target, base }) =>
-    Promise.resolve({ '@odata.context': contextOf(base, 'Machines/$entity'), ...toMachine(target, app.now()) }),
+    Promise.resolve({
+      '@odata.context': contextOf(base, 'Machines/$entity'),
+      ...toMachine(target, app.now()),
+    }),
 }

@@ -48,6 +48,14 @@ declare module 'fastify' {
   }
 }
 
+/** What the path's placeholders stood for. */
+export const paramsOf = ({ params }: FastifyRequest): Readonly<Record<string, string>> =>
+  typeof params === 'object' && params !== null ? { ...params } : {}
+
+/** The bytes of a body; none where there was none. */
+export const bytesOf = (request: FastifyRequest): Buffer =>
+  Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+
 export const baseOf = (request: FastifyRequest): string => `${request.protocol}://${request.host}`
 
 export type Check = (row: Operation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
@@ -59,6 +67,7 @@ export function mount<Rows extends Operations>(
   handlers: Handlers<Rows>,
 ): void {
   for (const [name, row] of Object.entries(rows)) {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Handlers` has paired them: this row's call fits this row's handler.
     const handle = handlers[name] as (call: unknown) => Promise<unknown>
     server.route({
       method: row.method,
@@ -69,10 +78,19 @@ export function mount<Rows extends Operations>(
         for (const check of parts.checks) await check(row, request, reply)
       },
       handler: async (request, reply) => {
-        const body = row.body === undefined ? undefined : readBody(row.body, request.body as Buffer | undefined)
+        const body = row.body === undefined ? undefined : readBody(row.body, bytesOf(request))
         const { caller, target } = request.checked
         const query = new URLSearchParams(request.url.split('?')[1] ?? '')
-        const call = { app: parts.app, caller, params: request.params, query, body, target, base: baseOf(request), request }
+        const call = {
+          app: parts.app,
+          caller,
+          params: paramsOf(request),
+          query,
+          body,
+          target,
+          base: baseOf(request),
+          request,
+        }
         const answer = await handle(call)
         return reply.code(row.status).send(row.status === 204 ? undefined : answer)
       },
@@ -87,7 +105,7 @@ const routePath = (path: string): string => path.replace(/\(index=:(\w+)\)$/, '\
 export const findTarget =
   (app: App): Check =>
   async (row, request) => {
-    const { id = '', fileName = '' } = request.params as { id?: string; fileName?: string }
+    const { id = '', fileName = '' } = paramsOf(request)
     switch (row.target) {
       case 'none':
         return

@@ -11,6 +11,7 @@ export function readPage(query: URLSearchParams): { top: number; skip: number } 
 function count(query: URLSearchParams, name: string): number | null {
   const text = query.get(name)
   if (text === null) return null
-  if (!/^\d{1,9}$/.test(text)) throw new Refusal('ODataError', `Invalid value '${text}' for ${name}: a whole number from 0 is expected.`)
+  if (!/^\d{1,9}$/.test(text))
+    throw new Refusal('ODataError', `Invalid value '${text}' for ${name}: a whole number from 0 is expected.`)
   return Number(text)
 }

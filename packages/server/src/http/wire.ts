@@ -1,5 +1,12 @@
 /** Our words → the reference's. With `errors.ts` the only place that speaks its dialect. */
-import type { ActionEventEntry, Command, CommandOutcome, LibraryFile, Machine, MachineAction } from '@countermand/contract'
+import type {
+  ActionEventEntry,
+  Command,
+  CommandOutcome,
+  LibraryFile,
+  Machine,
+  MachineAction,
+} from '@countermand/contract'
 import type { LibraryEntry, StoredEvent } from '../app/ports.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'

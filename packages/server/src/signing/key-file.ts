@@ -45,7 +45,12 @@ export async function openSigner(folder: string, issuer: string): Promise<Signer
         .sign(token.private),
     verifyToken: async (text, now) => {
       try {
-        const options = { issuer, algorithms: [tokenAlgorithm], currentDate: now, requiredClaims: ['exp', 'aud'] }
+        const options = {
+          issuer,
+          algorithms: [tokenAlgorithm],
+          currentDate: now,
+          requiredClaims: ['exp', 'aud'],
+        }
         return (await jwtVerify(text, token.publicKey, options)).payload
       } catch {
         return null
@@ -72,8 +77,12 @@ async function verifyDevice(jws: string, type: string, keyOf: KeyOf | null): Pro
     )
     if (protectedHeader.typ !== type || used === null) return null
     const key: JWK = used
-    const bare = { kty: key.kty, crv: key.crv, x: key.x }
-    return { payload: JSON.parse(new TextDecoder().decode(payload)), key: bare, thumbprint: await calculateJwkThumbprint(bare as JWK) }
+    const bare = { kty: 'OKP', crv: 'Ed25519', x: key.x ?? '' }
+    return {
+      payload: JSON.parse(new TextDecoder().decode(payload)),
+      key: bare,
+      thumbprint: await calculateJwkThumbprint(bare),
+    }
   } catch {
     // Whatever is wrong with it, it is not a message of ours.
     return null
@@ -89,17 +98,21 @@ interface Pair {
 
 async function keyPair(file: string, algorithm: string): Promise<Pair> {
   if (!existsSync(file)) {
-    const made = await generateKeyPair(algorithm, { extractable: true, ...(algorithm === 'RS256' && { modulusLength: 2048 }) })
+    const made = await generateKeyPair(algorithm, {
+      extractable: true,
+      ...(algorithm === 'RS256' && { modulusLength: 2048 }),
+    })
     await keep(file, JSON.stringify(await exportJWK(made.privateKey)))
   }
-  const secret = JSON.parse(await readFile(file, 'utf8')) as JWK
+  const secret: JWK = JSON.parse(await readFile(file, 'utf8'))
   const { kty, crv, x, n, e } = secret
-  const open: JWK = JSON.parse(JSON.stringify({ kty, crv, x, n, e })) as JWK
+  // Without the names that this kind of key has no value for.
+  const shown: JWK = JSON.parse(JSON.stringify({ kty, crv, x, n, e }))
   return {
     private: await imported(secret, algorithm),
-    publicKey: await imported(open, algorithm),
-    public: open,
-    thumbprint: await calculateJwkThumbprint(open),
+    publicKey: await imported(shown, algorithm),
+    public: shown,
+    thumbprint: await calculateJwkThumbprint(shown),
   }
 }
 
@@ -129,7 +142,8 @@ async function keep(file: string, text: string): Promise<void> {
 
 /** `base64url(until.subject)` + `.` + HMAC over it and its purpose. */
 function seals(key: Buffer): Pick<Signer, 'seal' | 'unseal'> {
-  const mark = (purpose: string, body: string): Buffer => createHmac('sha256', key).update(`${purpose}\0${body}`).digest()
+  const mark = (purpose: string, body: string): Buffer =>
+    createHmac('sha256', key).update(`${purpose}\0${body}`).digest()
   return {
     seal: (purpose, subject, until) => {
       const body = Buffer.from(`${until.getTime()}.${subject}`).toString('base64url')

@@ -1,4 +1,4 @@
-import type { CommandOutcome, Phase } from '@countermand/contract'
+import type { CommandOutcome } from '@countermand/contract'
 import type { Insertable, Kysely, Selectable } from 'kysely'
 import type { ActionRows, Cause } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
@@ -16,11 +16,16 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
       const row = await rows.where('id', '=', id).executeTakeFirst()
       return row === undefined ? null : toAction(row)
     },
-    list: async ({ top, skip }) => (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
+    list: async ({ top, skip }) =>
+      (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
     liveOf: async (machineId) =>
-      (await rows.where('machine_id', '=', machineId).where('live', '=', 1).orderBy('n').execute()).map(toAction),
+      (await rows.where('machine_id', '=', machineId).where('live', '=', 1).orderBy('n').execute()).map(
+        toAction,
+      ),
     overdue: async (at, most) =>
-      (await rows.where('deadline_at', '<=', at.getTime()).orderBy('deadline_at').limit(most).execute()).map(toAction),
+      (await rows.where('deadline_at', '<=', at.getTime()).orderBy('deadline_at').limit(most).execute()).map(
+        toAction,
+      ),
     open: async () => (await rows.where('deadline_at', 'is not', null).execute()).map(toAction),
     create: (order, commands) => create({ db, touched }, order, commands),
     advance: (action, event, at, cause) => tryAdvance({ db, touched }, action, { event, at, cause }),
@@ -41,7 +46,12 @@ async function create(into: Into, order: Order, commands: readonly CommandOutcom
   const { id, machineId, type, requestor, comment, parameters, createdAt } = order
   const data = { id, machineId, type, comment, parameters }
   const requested = { kind: 'action.requested', actor: requestor, alarm: false, data }
-  const last = await record(into, action, { notes: [requested], before: null, at: createdAt, cause: undefined })
+  const last = await record(into, action, {
+    notes: [requested],
+    before: null,
+    at: createdAt,
+    cause: undefined,
+  })
   await into.db.updateTable('actions').set({ last_event: last }).where('id', '=', id).execute()
   return action
 }
@@ -81,10 +91,20 @@ interface Record {
   readonly cause: Cause | undefined
 }
 
-async function record(into: Into, action: Action, { notes, before, at, cause }: Record): Promise<number | null> {
+async function record(
+  into: Into,
+  action: Action,
+  { notes, before, at, cause }: Record,
+): Promise<number | null> {
   let last = before
   for (const note of notes) {
-    last = await appendEvent(into, { chain: action.machineId, note, at, cause, action: { id: action.id, before: last } })
+    last = await appendEvent(into, {
+      chain: action.machineId,
+      note,
+      at,
+      cause,
+      action: { id: action.id, before: last },
+    })
   }
   into.touched.actions.add(action.id)
   return last
@@ -106,18 +126,35 @@ function toRow(action: Action): Omit<Insertable<ActionRow>, 'last_event'> {
   const who = { id, type, machineId, computerDnsName, requestor, comment, externalId, scope }
   const asked: Asked = { ...who, reversible, runLimitMs, parameters, createdAt }
   return {
-    ...{ id, type, requestor, machine_id: machineId, created_at: createdAt },
+    id,
+    type,
+    requestor,
+    machine_id: machineId,
+    created_at: createdAt,
     asked: JSON.stringify(asked),
     ...changing(action),
   }
 }
 
 /** The columns that a step may change. */
-function changing(action: Action): Pick<Insertable<ActionRow>, 'state' | 'phase' | 'version' | 'live' | 'deadline_at'> {
-  const { attempt, proof, reason, effect, commands, detail, lateOutcome, cancel, updatedAt, finishedAt } = action
+function changing(
+  action: Action,
+): Pick<Insertable<ActionRow>, 'state' | 'phase' | 'version' | 'live' | 'deadline_at'> {
+  const { attempt, proof, reason, effect, commands, detail, lateOutcome, cancel, updatedAt, finishedAt } =
+    action
   const state: State = {
-    ...{ attempt, proof, reason, effect, commands, detail, lateOutcome },
-    cancel: cancel && { ...cancel, requestedAt: cancel.requestedAt.getTime(), deadlineAt: cancel.deadlineAt.getTime() },
+    attempt,
+    proof,
+    reason,
+    effect,
+    commands,
+    detail,
+    lateOutcome,
+    cancel: cancel && {
+      ...cancel,
+      requestedAt: cancel.requestedAt.getTime(),
+      deadlineAt: cancel.deadlineAt.getTime(),
+    },
     updatedAt: updatedAt.getTime(),
     finishedAt: finishedAt?.getTime() ?? null,
   }
@@ -131,17 +168,21 @@ function changing(action: Action): Pick<Insertable<ActionRow>, 'state' | 'phase'
 }
 
 function toAction(row: Selectable<ActionRow>): Action {
-  const asked = JSON.parse(row.asked) as Asked
-  const { cancel, updatedAt, finishedAt, ...state } = JSON.parse(row.state) as State
+  const asked: Asked = JSON.parse(row.asked)
+  const { cancel, updatedAt, finishedAt, ...state }: State = JSON.parse(row.state)
   return {
     ...asked,
     ...state,
-    phase: row.phase as Phase,
+    phase: row.phase,
     version: row.version,
     createdAt: new Date(asked.createdAt),
     updatedAt: new Date(updatedAt),
     finishedAt: finishedAt === null ? null : new Date(finishedAt),
     deadlineAt: row.deadline_at === null ? null : new Date(row.deadline_at),
-    cancel: cancel && { ...cancel, requestedAt: new Date(cancel.requestedAt), deadlineAt: new Date(cancel.deadlineAt) },
+    cancel: cancel && {
+      ...cancel,
+      requestedAt: new Date(cancel.requestedAt),
+      deadlineAt: new Date(cancel.deadlineAt),
+    },
   }
 }

@@ -4,13 +4,29 @@ import type { Tables } from './schema.ts'
 
 export const openApplications = (db: Kysely<Tables>): ApplicationRows => ({
   find: async (id) => {
-    const row = await db.selectFrom('applications').selectAll().where('id', '=', id.toLowerCase()).executeTakeFirst()
+    const row = await db
+      .selectFrom('applications')
+      .selectAll()
+      .where('id', '=', id.toLowerCase())
+      .executeTakeFirst()
     if (row === undefined) return null
-    const permissions = JSON.parse(row.permissions) as string[]
-    return { id: row.id, objectId: row.object_id, name: row.name, secretDigest: row.secret_digest, permissions }
+    const permissions: string[] = JSON.parse(row.permissions)
+    return {
+      id: row.id,
+      objectId: row.object_id,
+      name: row.name,
+      secretDigest: row.secret_digest,
+      permissions,
+    }
   },
   create: async ({ id, objectId, name, secretDigest, permissions }) => {
-    const row = { id, object_id: objectId, name, secret_digest: secretDigest, permissions: JSON.stringify(permissions) }
+    const row = {
+      id,
+      object_id: objectId,
+      name,
+      secret_digest: secretDigest,
+      permissions: JSON.stringify(permissions),
+    }
     await db.insertInto('applications').values(row).execute()
   },
 })

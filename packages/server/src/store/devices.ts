@@ -1,12 +1,14 @@
-import type { Capabilities, Facts } from '@countermand/contract'
 import type { Insertable, Kysely, Selectable } from 'kysely'
 import type { DeviceRows } from '../app/ports.ts'
 import { genesis } from '../core/chain.ts'
-import type { Device, StatementOrder } from '../core/device.ts'
+import type { Device } from '../core/device.ts'
 import { headOf } from './events.ts'
 import type { DeviceRow, Tables } from './schema.ts'
 
-type Found = Selectable<DeviceRow> & { readonly chain_sequence: number | null; readonly chain_digest: string | null }
+type Found = Selectable<DeviceRow> & {
+  readonly chain_sequence: number | null
+  readonly chain_digest: string | null
+}
 
 export function openDevices(db: Kysely<Tables>): DeviceRows {
   const rows = db
@@ -27,7 +29,8 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
       const row = await named.executeTakeFirst()
       return row === undefined ? null : toDevice(row)
     },
-    list: async ({ top, skip }) => (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toDevice),
+    list: async ({ top, skip }) =>
+      (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toDevice),
     create: async (device) => {
       await db.insertInto('devices').values(toRow(device)).execute()
     },
@@ -35,7 +38,11 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
       await db.updateTable('devices').set(toRow(device)).where('id', '=', device.id).execute()
     },
     workOf: async (ids) => {
-      const heads = await db.selectFrom('chains').select(['chain', 'sequence']).where('chain', 'in', [...ids]).execute()
+      const heads = await db
+        .selectFrom('chains')
+        .select(['chain', 'sequence'])
+        .where('chain', 'in', [...ids])
+        .execute()
       return new Map(heads.map(({ chain, sequence }) => [chain, sequence]))
     },
     headOf: (id) => headOf(db, id),
@@ -60,14 +67,14 @@ const toRow = (device: Device): Insertable<DeviceRow> => ({
 const toDevice = (row: Found): Device => ({
   id: row.id,
   name: row.name,
-  key: row.public_key === null ? null : (JSON.parse(row.public_key) as Record<string, unknown>),
+  key: row.public_key === null ? null : JSON.parse(row.public_key),
   keyThumbprint: row.key_thumbprint,
-  facts: row.facts === null ? null : (JSON.parse(row.facts) as Facts),
-  capabilities: JSON.parse(row.capabilities) as Capabilities,
+  facts: row.facts === null ? null : JSON.parse(row.facts),
+  capabilities: JSON.parse(row.capabilities),
   firstSeen: new Date(row.first_seen),
   lastSeen: row.last_seen === null ? null : new Date(row.last_seen),
   lastAddress: row.last_address,
-  tags: JSON.parse(row.tags) as string[],
-  order: JSON.parse(row.statement_order) as StatementOrder,
+  tags: JSON.parse(row.tags),
+  order: JSON.parse(row.statement_order),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })

@@ -4,7 +4,11 @@ import type { EnrolmentTokenRow, Tables } from './schema.ts'
 
 export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({
   find: async (secretDigest) => {
-    const row = await db.selectFrom('enrolments').selectAll().where('secret_digest', '=', secretDigest).executeTakeFirst()
+    const row = await db
+      .selectFrom('enrolments')
+      .selectAll()
+      .where('secret_digest', '=', secretDigest)
+      .executeTakeFirst()
     return row === undefined ? null : toEnrolment(row)
   },
   put: async (enrolment) => {

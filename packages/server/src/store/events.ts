@@ -28,7 +28,10 @@ export interface Entry {
 }
 
 /** Appends to a chain and returns the event's row number. */
-export async function appendEvent(to: { db: Kysely<Tables>; touched: Touched }, entry: Entry): Promise<number> {
+export async function appendEvent(
+  to: { db: Kysely<Tables>; touched: Touched },
+  entry: Entry,
+): Promise<number> {
   const { db, touched } = to
   const { chain, note, at, cause, action } = entry
   if (cause !== undefined) await keepStatement(db, chain, cause, at)
@@ -47,7 +50,14 @@ export async function appendEvent(to: { db: Kysely<Tables>; touched: Touched }, 
   }
   const digest = digestOf(linkText(link))
   const { actionId, alarm, data, ...same } = link
-  const row = { ...same, digest, action_id: actionId, alarm: alarm ? 1 : 0, data: JSON.stringify(data), before: action?.before ?? null }
+  const row = {
+    ...same,
+    digest,
+    action_id: actionId,
+    alarm: alarm ? 1 : 0,
+    data: JSON.stringify(data),
+    before: action?.before ?? null,
+  }
   const { n } = await db.insertInto('events').values(row).returning('n').executeTakeFirstOrThrow()
   await moveHead(db, chain, head, { sequence: link.sequence, digest })
   // What the device said itself it need not be woken for.
@@ -57,7 +67,11 @@ export async function appendEvent(to: { db: Kysely<Tables>; touched: Touched }, 
 
 /** The head of a chain; of one that has not begun, nothing and the digest before the first. */
 export async function headOf(db: Kysely<Tables>, chain: string): Promise<ChainHead> {
-  const head = await db.selectFrom('chains').select(['sequence', 'digest']).where('chain', '=', chain).executeTakeFirst()
+  const head = await db
+    .selectFrom('chains')
+    .select(['sequence', 'digest'])
+    .where('chain', '=', chain)
+    .executeTakeFirst()
   return head ?? { sequence: 0, digest: genesis }
 }
 
@@ -90,7 +104,11 @@ async function keepStatement(db: Kysely<Tables>, machineId: string, cause: Cause
 
 /** Walks an action's history back from its last event, and returns it in order. */
 async function historyOf(db: Kysely<Tables>, actionId: string): Promise<readonly StoredEvent[]> {
-  const action = await db.selectFrom('actions').select('last_event').where('id', '=', actionId).executeTakeFirst()
+  const action = await db
+    .selectFrom('actions')
+    .select('last_event')
+    .where('id', '=', actionId)
+    .executeTakeFirst()
   const found: StoredEvent[] = []
   let n = action?.last_event ?? null
   while (n !== null) {
@@ -104,7 +122,7 @@ async function historyOf(db: Kysely<Tables>, actionId: string): Promise<readonly
     found.push(toEvent(row))
     n = row.before
   }
-  return found.reverse()
+  return found.toReversed()
 }
 
 const toEvent = (row: Selectable<EventRow> & { jws: string | null }): StoredEvent => ({
@@ -112,7 +130,7 @@ const toEvent = (row: Selectable<EventRow> & { jws: string | null }): StoredEven
   kind: row.kind,
   at: new Date(row.at),
   actor: row.actor,
-  data: JSON.parse(row.data) as Record<string, unknown>,
+  data: JSON.parse(row.data),
   previous: row.previous,
   digest: row.digest,
   statement: row.jws,

@@ -19,7 +19,10 @@ export function openLibrary(db: Kysely<Tables>): LibraryRows {
         .execute()
     },
     remove: async (fileName) => {
-      const removed = await db.deleteFrom('library_files').where('file_name', '=', fileName).executeTakeFirst()
+      const removed = await db
+        .deleteFrom('library_files')
+        .where('file_name', '=', fileName)
+        .executeTakeFirst()
       return removed.numDeletedRows > 0n
     },
   }

@@ -1,4 +1,5 @@
 /** Rows as both databases hold them: times in milliseconds since 1970, structures as JSON text, yes and no as 1 and 0. */
+import type { Phase } from '@countermand/contract'
 import type { Generated } from 'kysely'
 
 export interface Tables {
@@ -25,7 +26,7 @@ export interface ActionRow {
   asked: string
   /** Everything else of the action, but what queries look at. */
   state: string
-  phase: string
+  phase: Phase
   version: number
   /** 1 while open, or ended with an undelivered cancel. */
   live: number

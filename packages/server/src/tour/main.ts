@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { answerOf, client, say, show, showChange, type Action, type Api, type Entry } from './client.ts'
 import { cancelBody, runBody, scope, scriptName, scriptText } from './script.ts'
 
 interface Credentials {
@@ -12,25 +13,17 @@ interface Credentials {
   readonly clientSecret: string
   readonly machineId: string | null
 }
-type Json = Readonly<Record<string, unknown>>
 
-const say = (line = ''): void => console.log(line)
 const step = (number: number, title: string): void => say(`\n── ${number}. ${title}`)
 
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { data: { type: 'string' } } })
-  const folder = resolve(values.data ?? process.env.COUNTERMAND_DATA ?? 'data')
-  const credentials = await readCredentials(folder)
-  if (credentials.machineId === null) throw new Error('This server was started without an agent: start it without --no-agent.')
+  const credentials = await readCredentials(resolve(values.data ?? process.env.COUNTERMAND_DATA ?? 'data'))
+  const { machineId } = credentials
+  if (machineId === null) throw new Error('This server runs without an agent: start it without --no-agent.')
 
   step(1, 'A token, as from Entra ID')
-  const { clientId, clientSecret } = credentials
-  const form = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope })
-  say(`POST ${credentials.tokenUrl}\n  grant_type=client_credentials&client_id=${clientId}&client_secret=…&scope=${scope}`)
-  const token = await answerOf(await fetch(credentials.tokenUrl, { method: 'POST', body: form }))
-  const access = String(token.access_token)
-  show({ ...token, access_token: `${access.slice(0, 24)}…` })
-  const api = client(credentials.apiUrl, access)
+  const api = client(credentials.apiUrl, await askToken(credentials))
 
   step(2, 'A script for the library: it would run for ever')
   const upload = new FormData()
@@ -39,67 +32,66 @@ async function main(): Promise<void> {
   show(await api('POST', '/api/libraryfiles', upload))
 
   step(3, 'Run it on this host')
-  const action = await api('POST', `/api/machines/${credentials.machineId}/runliveresponse`, runBody)
-  show(action)
-  const path = `/api/machineactions/${String(action.id)}`
+  const issued = await api<Action>('POST', `/api/machines/${machineId}/runliveresponse`, runBody)
+  show(issued)
+  const path = `/api/machineactions/${issued.id}`
 
   step(4, 'Look: it runs')
-  show(await untilRunning(() => api('GET', path)))
+  const running = await until(
+    () => api<Action>('GET', path),
+    ({ status }) => status !== 'Pending',
+  )
+  showChange(issued, running)
 
   step(5, 'Wrong button: take it back')
-  show(await api('POST', `${path}/cancel`, cancelBody))
+  const cancelled = await api<Action>('POST', `${path}/cancel`, cancelBody)
+  showChange(running, cancelled)
 
   step(6, 'The proof, and the device’s own words for it')
-  await showProof(api, path, String(action.id))
+  await showProof(api, issued.id)
 }
 
-/** Shows the end that has been reached and who says so; the statement is the device's signed sync, verbatim. */
-async function showProof(api: Api, path: string, id: string): Promise<void> {
-  const end = await until(() => api('GET', path), ({ status }) => status !== 'Pending' && status !== 'InProgress')
-  const events = (await api('GET', `/api/countermand/actions/${id}/events`)).value as readonly Json[]
-  for (const { sequence, at, kind, actor } of events) say(`  ${String(sequence).padStart(4)}  ${String(at)}  ${String(kind)}  ${String(actor ?? '')}`)
-  const said = events.findLast(({ kind }) => kind === 'action.cancelled')?.statement
-  if (typeof said === 'string') {
-    say(`\nThe device's statement (a JWS by its own key):\n${said}\n\nwhich says:`)
-    const { seq, previous, news } = JSON.parse(Buffer.from(said.split('.')[1] ?? '', 'base64url').toString()) as Json
-    show({ seq, previous, news })
+async function askToken({ tokenUrl, clientId, clientSecret }: Credentials): Promise<string> {
+  const asked = { grant_type: 'client_credentials', client_id: clientId, scope }
+  say(`POST ${tokenUrl}\n  ${decodeURIComponent(String(new URLSearchParams(asked)))}&client_secret=…`)
+  const body = new URLSearchParams({ ...asked, client_secret: clientSecret })
+  const token = await answerOf<{ access_token: string }>(await fetch(tokenUrl, { method: 'POST', body }))
+  show({ ...token, access_token: `${token.access_token.slice(0, 24)}…` })
+  return token.access_token
+}
+
+/** The end that has been reached, and who says so; the statement is the device's signed sync, verbatim. */
+async function showProof(api: Api, id: string): Promise<void> {
+  const end = await until(
+    () => api<Action>('GET', `/api/machineactions/${id}`),
+    ({ status }) => status !== 'Pending' && status !== 'InProgress',
+  )
+  const { value: events } = await api<{ value: Entry[] }>('GET', `/api/countermand/actions/${id}/events`)
+  for (const { sequence, at, kind, actor } of events) say(`  ${sequence}  ${at}  ${kind}  ${actor ?? ''}`)
+  const statement = events.findLast(({ kind }) => kind === 'action.cancelled')?.statement ?? null
+  if (statement !== null) {
+    say(`\nThe device's statement, a JWS by its own key:\n${statement}\n\nwhich says:`)
+    const said: { seq: number; news: object[] } = JSON.parse(
+      Buffer.from(statement.split('.')[1] ?? '', 'base64url').toString(),
+    )
+    show({ seq: said.seq, news: said.news })
   }
-  const { status, countermand } = end as { status: string; countermand: Json }
-  say()
-  show({ status, proof: countermand.proof, effect: countermand.effect, cancel: countermand.cancel })
-  if (status !== 'Cancelled') throw new Error(`The action ended as ${status}.`)
+  const { proof, effect } = end.countermand
+  say(`\n{"status":"${end.status}","proof":${JSON.stringify(proof)},"effect":${JSON.stringify(effect)}}`)
+  if (end.status !== 'Cancelled') throw new Error(`The action ended as ${end.status}.`)
 }
 
 async function readCredentials(folder: string): Promise<Credentials> {
   const text = await readFile(join(folder, 'credentials.json'), 'utf8').catch(() => {
-    throw new Error(`There are no credentials in ${folder}: run "npm start" in another terminal first (or give --data DIR).`)
+    throw new Error(
+      `No credentials.json in ${folder}: "npm start" in another terminal first, or give --data DIR.`,
+    )
   })
-  return JSON.parse(text) as Credentials
+  const credentials: Credentials = JSON.parse(text)
+  return credentials
 }
 
-type Api = (method: string, path: string, body?: object) => Promise<Json>
-
-const client =
-  (base: string, token: string): Api =>
-  async (method, path, body) => {
-    say(`${method} ${base}${path}${body === undefined || body instanceof FormData ? '' : `\n  ${JSON.stringify(body)}`}`)
-    const headers = { authorization: `Bearer ${token}`, ...(!(body instanceof FormData) && { 'content-type': 'application/json' }) }
-    const sent = body instanceof FormData ? body : JSON.stringify(body)
-    return answerOf(await fetch(base + path, { method, headers, ...(body !== undefined && { body: sent ?? '' }) }))
-  }
-
-async function answerOf(response: Response): Promise<Json> {
-  const answer = (await response.json()) as Json
-  say(`→ ${response.status}`)
-  if (!response.ok) throw new Error(JSON.stringify(answer))
-  return answer
-}
-
-const show = (value: unknown): void => say(JSON.stringify(value, null, 2))
-
-const untilRunning = (look: () => Promise<Json>): Promise<Json> => until(look, ({ status }) => status !== 'Pending')
-
-async function until(look: () => Promise<Json>, isSo: (answer: Json) => boolean): Promise<Json> {
+async function until<T>(look: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     const answer = await look()
     if (isSo(answer) || tries === 60) return answer
@@ -108,7 +100,12 @@ async function until(look: () => Promise<Json>, isSo: (answer: Json) => boolean)
 }
 
 main().catch((thrown: unknown) => {
-  const refused = thrown instanceof Error && thrown.cause !== undefined ? ` (${String(thrown.cause)})` : ''
-  console.error(`\nThe tour stopped: ${thrown instanceof Error ? thrown.message : String(thrown)}${refused}`)
+  const { message, cause } = thrown instanceof Error ? thrown : new Error(String(thrown))
+  console.error(`\nThe tour stopped: ${message}${cause instanceof Error ? ` (${cause.message})` : ''}`)
+  if (message.includes('ActiveRequestAlreadyExists')) {
+    console.error(
+      'An earlier action on this device is still open: cancel it first (GET /api/machineactions shows it).',
+    )
+  }
   process.exit(1)
 })

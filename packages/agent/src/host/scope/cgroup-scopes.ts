@@ -66,8 +66,8 @@ async function tryOut(parent: string): Promise<string | null> {
   try {
     for (const file of ['cgroup.kill', 'cgroup.freeze']) await access(join(probe, file), constants.W_OK)
     const child = spawn('/bin/sh', ['-c', 'echo $$ >"$0/cgroup.procs"', probe], { stdio: 'ignore' })
-    const [code] = (await once(child, 'exit')) as [number | null]
-    return code === 0 ? null : `a process cannot enter ${probe}`
+    await once(child, 'exit')
+    return child.exitCode === 0 ? null : `a process cannot enter ${probe}`
   } finally {
     await rmdir(probe)
   }

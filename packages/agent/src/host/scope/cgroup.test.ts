@@ -224,7 +224,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the agent and its group', 
             .end(made.scope, made.id, { patienceMs: 300 })
             .catch((error: unknown) => error)
           expect(failed).toBeInstanceOf(Unkillable)
-          expect((failed as Unkillable).left.map((left) => left.pid)).toEqual([pid])
+          expect((failed as Unkillable).left.map((left) => left.pid)).toContain(pid)
           expect(await trial.scopes.isAlive(made.scope)).toBe(true)
         } finally {
           writeFileSync(join(ice, 'freezer.state'), 'THAWED')

@@ -1,6 +1,7 @@
 // cgroup v2 as the kernel shows it: where it is mounted, and what its control files say and do.
 import { readFile, readdir, rmdir, statfs, writeFile } from 'node:fs/promises'
 import { join, posix } from 'node:path'
+import { codeOf } from '../files.ts'
 import { findProcess, signalPid, type Process } from './processes.ts'
 import { isTrueWithin } from './waiting.ts'
 
@@ -108,10 +109,6 @@ async function orNullIfGone<T>(asked: Promise<T>): Promise<T | null> {
 /** On Linux both names have the same number; libuv says the first. */
 function isUnsupported(error: unknown): boolean {
   return codeOf(error) === 'ENOTSUP' || codeOf(error) === 'EOPNOTSUPP'
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
 
 /** Blanks in mountinfo are written in octal. */

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { readFile, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve } from 'node:path'
+import { codeOf } from '../files.ts'
 import { ScopeGone, type Launch } from '../types.ts'
 import { mark } from './processes.ts'
 import { wrapperExit, wrapperName, wrapperText } from './wrapper-text.ts'
@@ -42,8 +43,8 @@ export async function launchInside(
 
 /** The exit status in a launch folder, or null if there is none. The file appears whole, so anything else is not ours. */
 export async function exitStatus(folder: string): Promise<number | null> {
-  const text = await readFile(join(folder, 'exit'), 'latin1').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return ''
+  const text = await readFile(join(folder, 'exit'), 'latin1').catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return ''
     throw error
   })
   return /^[0-9]{1,3}\n$/.test(text) ? Number(text) : null

@@ -45,7 +45,7 @@ export function listProcesses(): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^[0-9]+$/.test(name))
     .map(Number)
-    .sort((a, b) => b - a)
+    .toSorted((a, b) => b - a)
 }
 
 /** Was the process started with this action's mark in its environment? False where that may not be read. */

@@ -115,7 +115,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)(
         const text = `
         read -r stat </proc/$$/stat; set -- \${stat##*) }; [ "$4" = "$PPID" ] && echo session
         grep -E '^Sig(Blk|Ign):' /proc/self/status | tr -d '\\t'
-        cat; readlink /proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2 | sed 's,.*/,,'`
+        cat; for fd in 0 1 2; do readlink /proc/$$/fd/$fd | sed 's,.*/,,'; done`
         const { stdout } = await runIn(trial, sh(text))
         const signals = ['SigBlk:0000000000000000', 'SigIgn:0000000000000000']
         expect(stdout.trim().split('\n')).toEqual(['session', ...signals, 'null', 'stdout', 'stderr'])

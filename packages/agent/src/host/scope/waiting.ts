@@ -27,10 +27,10 @@ export async function answerWhenever<T>(
   ask: () => Promise<T | undefined>,
 ): Promise<T> {
   let changed = false
-  let wake = (): void => undefined
+  let wake: (() => void) | undefined
   const nudge = (): void => {
     changed = true
-    wake()
+    wake?.()
   }
   const watcher = tryWatch(path, nudge)
   signal.addEventListener('abort', nudge)

@@ -4,12 +4,14 @@ import { devicePaths } from '@countermand/contract'
 import { enrolDevice } from '../../app/enrol-device.ts'
 import type { App } from '../../app/ports.ts'
 import { syncDevice } from '../../app/sync-device.ts'
+import { bytesOf } from '../operation.ts'
 
 /** A statement with the most news that one may have. */
 const bodyLimit = 8 * 1024 * 1024
 
+const text = (request: FastifyRequest): string => bytesOf(request).toString('utf8').trim()
+
 export function mountExchange(server: FastifyInstance, app: App): void {
-  const text = (request: FastifyRequest): string => (request.body as Buffer | undefined)?.toString('utf8').trim() ?? ''
   server.post(devicePaths.enrol, { bodyLimit }, async (request, reply) =>
     reply.type('application/jose').send(await enrolDevice(app, text(request))),
   )

@@ -7,6 +7,7 @@ import { Refusal } from '../../core/errors.ts'
 export function deviceOf(app: App, request: FastifyRequest): string {
   const shown = /^Bearer\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1] ?? ''
   const machineId = app.signer.unseal(ticketPurpose, shown, app.now())
-  if (machineId === null) throw new Refusal('Unauthorized', 'The ticket is not valid or over; sync for a new one.')
+  if (machineId === null)
+    throw new Refusal('Unauthorized', 'The ticket is not valid or over; sync for a new one.')
   return machineId
 }

@@ -15,7 +15,10 @@ interface Stream {
 
 export function mountWake(server: FastifyInstance, app: App): void {
   const streams = new Set<Stream>()
-  const heartbeat = setInterval(() => void beat(app, [...streams]).catch((err: unknown) => server.log.error({ err }, 'heartbeat')), heartbeatMs)
+  const heartbeat = setInterval(
+    () => void beat(app, [...streams]).catch((err: unknown) => server.log.error({ err }, 'heartbeat')),
+    heartbeatMs,
+  )
   server.addHook('preClose', (done) => {
     clearInterval(heartbeat)
     for (const { response } of streams) response.end()
@@ -26,7 +29,11 @@ export function mountWake(server: FastifyInstance, app: App): void {
     const work = await workOf(app, [machineId])
     reply.hijack()
     const stream = { machineId, response: reply.raw }
-    reply.raw.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+    reply.raw.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    })
     const stop = app.bus.onWake(machineId, () => reply.raw.write('event: wake\ndata:\n\n'))
     streams.add(stream)
     request.raw.once('close', () => {
@@ -47,7 +54,10 @@ function write({ response }: Stream, work: number): void {
 async function beat(app: App, streams: readonly Stream[]): Promise<void> {
   for (let from = 0; from < streams.length; from += slice) {
     const some = streams.slice(from, from + slice)
-    const work = await workOf(app, some.map(({ machineId }) => machineId))
+    const work = await workOf(
+      app,
+      some.map(({ machineId }) => machineId),
+    )
     for (const stream of some) write(stream, work.get(stream.machineId) ?? 0)
   }
 }

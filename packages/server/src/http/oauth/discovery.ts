@@ -4,15 +4,18 @@ import type { App } from '../../app/ports.ts'
 import { Refusal } from '../../core/errors.ts'
 import { baseOf } from '../operation.ts'
 
+interface Tenant {
+  Params: { tenant: string }
+}
+
 export function mountDiscovery(server: FastifyInstance, app: App, issuer: string): void {
   const known = (tenant: string): string => {
     if (tenant.toLowerCase() === app.identity.tenantId) return app.identity.tenantId
     throw new Refusal('NotFound', 'The tenant was not found.')
   }
   for (const version of ['', '/v2.0']) {
-    server.get(`/:tenant${version}/.well-known/openid-configuration`, (request, reply) => {
-      const { tenant } = request.params as { tenant: string }
-      const base = `${baseOf(request)}/${known(tenant)}`
+    server.get<Tenant>(`/:tenant${version}/.well-known/openid-configuration`, (request, reply) => {
+      const base = `${baseOf(request)}/${known(request.params.tenant)}`
       return reply.send({
         issuer,
         token_endpoint: `${base}/oauth2${version}/token`,
@@ -24,8 +27,8 @@ export function mountDiscovery(server: FastifyInstance, app: App, issuer: string
         id_token_signing_alg_values_supported: ['RS256'],
       })
     })
-    server.get(`/:tenant/discovery${version}/keys`, (request, reply) => {
-      known((request.params as { tenant: string }).tenant)
+    server.get<Tenant>(`/:tenant/discovery${version}/keys`, (request, reply) => {
+      known(request.params.tenant)
       return reply.send({ keys: app.signer.publicKeys() })
     })
   }

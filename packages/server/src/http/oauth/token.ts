@@ -2,25 +2,42 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { issueToken, tokenLifetimeMs } from '../../app/issue-token.ts'
 import type { App } from '../../app/ports.ts'
-import { baseOf } from '../operation.ts'
+import { baseOf, bytesOf, paramsOf } from '../operation.ts'
 
 export function mountTokens(server: FastifyInstance, app: App, publicUrl: string): void {
   for (const url of ['/:tenant/oauth2/token', '/:tenant/oauth2/v2.0/token']) {
     // Some clients send the form with a GET (`wire.md` 18).
-    server.route({ method: ['GET', 'POST'], url, handler: (request, reply) => token(app, publicUrl, request, reply) })
+    server.route({
+      method: ['GET', 'POST'],
+      url,
+      handler: (request, reply) => token(app, publicUrl, request, reply),
+    })
   }
 }
 
 /** The words of RFC 6749 5.2, and the number that Entra ID puts before its sentence. */
 const refusals = {
   invalid_request: { status: 400, number: 900144, text: 'The request body must contain: ' },
-  unauthorized_tenant: { status: 400, number: 90002, text: 'Tenant not found. It is in credentials.json as tenantId.' },
-  unsupported_grant_type: { status: 400, number: 70003, text: 'The grant type is not supported; use client_credentials.' },
+  unauthorized_tenant: {
+    status: 400,
+    number: 90002,
+    text: 'Tenant not found. It is in credentials.json as tenantId.',
+  },
+  unsupported_grant_type: {
+    status: 400,
+    number: 70003,
+    text: 'The grant type is not supported; use client_credentials.',
+  },
   invalid_client: { status: 401, number: 7000215, text: 'The client id or the client secret is not right.' },
   invalid_scope: { status: 400, number: 70011, text: 'The scope or resource asked for is not this API.' },
 } as const
 
-async function token(app: App, publicUrl: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function token(
+  app: App,
+  publicUrl: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   const no = (why: keyof typeof refusals, more = ''): FastifyReply => {
     const { status, number, text } = refusals[why]
     request.log.info({ refused: why }, 'token refused')
@@ -34,8 +51,8 @@ async function token(app: App, publicUrl: string, request: FastifyRequest, reply
     })
   }
   void reply.header('cache-control', 'no-store')
-  const form = new URLSearchParams((request.body as Buffer | undefined)?.toString('utf8') ?? '')
-  const { tenant } = request.params as { tenant: string }
+  const form = new URLSearchParams(bytesOf(request).toString('utf8'))
+  const { tenant = '' } = paramsOf(request)
   if (tenant.toLowerCase() !== app.identity.tenantId) return no('unauthorized_tenant')
   const grant = form.get('grant_type')
   if (grant === null) return no('invalid_request', 'grant_type')
@@ -49,11 +66,19 @@ async function token(app: App, publicUrl: string, request: FastifyRequest, reply
   const issued = await issueToken(app, { clientId, clientSecret, resource, ownUrls })
   if ('refused' in issued) return no(issued.refused)
   const seconds = tokenLifetimeMs / 1000 - 1
-  return reply.send({ token_type: 'Bearer', expires_in: seconds, ext_expires_in: seconds, access_token: issued.token })
+  return reply.send({
+    token_type: 'Bearer',
+    expires_in: seconds,
+    ext_expires_in: seconds,
+    access_token: issued.token,
+  })
 }
 
 /** From the form, or from a Basic header (RFC 6749 2.3.1). */
-function clientOf(request: FastifyRequest, form: URLSearchParams): { clientId: string | null; clientSecret: string | null } {
+function clientOf(
+  request: FastifyRequest,
+  form: URLSearchParams,
+): { clientId: string | null; clientSecret: string | null } {
   const basic = /^Basic\s+(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
   if (basic === undefined) return { clientId: form.get('client_id'), clientSecret: form.get('client_secret') }
   const [id = '', ...rest] = Buffer.from(basic, 'base64').toString('utf8').split(':')

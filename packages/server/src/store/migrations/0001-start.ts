@@ -1,4 +1,4 @@
-import { SqliteAdapter, type CreateTableBuilder, type Kysely } from 'kysely'
+import { SqliteAdapter, sql, type CreateTableBuilder, type Kysely } from 'kysely'
 
 /** An integer key in order of arrival; SQLite wants its own spelling to make it the row's address. */
 function numbered<Name extends string>(db: Kysely<unknown>, table: Name): CreateTableBuilder<Name, 'n'> {
@@ -42,13 +42,13 @@ async function actions(db: Kysely<unknown>): Promise<void> {
     .createIndex('actions_live')
     .on('actions')
     .column('machine_id')
-    .where('live' as never, '=', 1)
+    .where(sql<boolean>`live = 1`)
     .execute()
   await db.schema
     .createIndex('actions_deadline')
     .on('actions')
     .column('deadline_at')
-    .where('deadline_at' as never, 'is not', null)
+    .where(sql<boolean>`deadline_at is not null`)
     .execute()
 }
 

@@ -1,7 +1,7 @@
 // A place for tests of scopes: real processes in scopes of a random name, and nothing left of them afterwards.
 import { spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, mkdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,7 +16,7 @@ export interface Trial {
   readonly options: ScopeOptions
   /** A folder that goes at the end. Scripts should stop by themselves when it is gone. */
   readonly folder: string
-  /** Makes a scope that is ended at the end, come what may. */
+  /** Makes a scope that is gone at the end, come what may. */
   readonly make: () => Promise<Made>
 }
 
@@ -31,32 +31,50 @@ export interface Made {
 
 export const never = new AbortController().signal
 
+/** Opens scopes, runs the test with them, and cleans up: not by what is being tested, which may be what fails. */
 export async function withTrial(mechanism: Mechanism, run: (trial: Trial) => Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-trial-'))
   const forced = mechanism === 'sweep' ? { mechanism } : {}
-  const options = {
-    name: `test-${randomUUID()}`,
-    folder: join(folder, 'scopes'),
-    log: () => undefined,
-    ...forced,
-  }
-  const scopes = await openScopes(options)
+  const name = `test-${randomUUID()}`
+  const options = { name, folder: join(folder, 'scopes'), log: () => undefined, ...forced }
   const made: Made[] = []
   try {
+    const scopes = await openScopes(options)
     if (scopes.proof !== (mechanism === 'sweep' ? 'swept' : 'stopped')) throw new Error(scopes.description)
-    await run({
-      scopes,
-      options,
-      folder,
-      make: async () => (made[made.length] = await makeIn(scopes, folder)),
-    })
+    const make = async (): Promise<Made> => (made[made.length] = await makeIn(scopes, folder))
+    await run({ scopes, options, folder, make })
   } finally {
-    rmSync(folder, { recursive: true, force: true })
-    for (const { scope, id } of made) await scopes.end(scope, id, { patienceMs: 10_000 })
-    const parent = dirname(await scopes.make(randomUUID()).then((last) => (rmdirSync(last), last)))
-    if (mechanism === 'cgroup') rmdirSync(parent)
-    rmSync(folder, { recursive: true, force: true })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
+    const isOurs = (text: string): boolean =>
+      [folder, ...made.map(({ id }) => id)].some((id) => text.includes(id))
+    const groups = made.map(({ scope }) => dirname(scope)).filter((group) => group.endsWith(name))
+    await until('nothing to be left', () => {
+      killWhatSays(isOurs)
+      return groups.every(removeByForce)
+    })
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20 })
   }
+}
+
+function killWhatSays(isOurs: (text: string) => boolean): void {
+  for (const pid of readdirSync('/proc').filter(
+    (name) => /^[0-9]+$/.test(name) && Number(name) !== process.pid,
+  ))
+    if (isOurs(textOf(`/proc/${pid}/cmdline`) + textOf(`/proc/${pid}/environ`)))
+      spawnSync('kill', ['-KILL', pid])
+}
+
+function removeByForce(group: string): boolean {
+  if (!existsSync(group)) return true
+  writeFileSync(join(group, 'cgroup.kill'), '1')
+  const within = readdirSync(group, { withFileTypes: true, recursive: true }).filter((entry) =>
+    entry.isDirectory(),
+  )
+  const deepestFirst = within
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted((a, b) => b.length - a.length)
+  const { status } = spawnSync('rmdir', [...deepestFirst, group])
+  return status === 0
 }
 
 async function makeIn(scopes: Scopes, root: string): Promise<Made> {
@@ -137,8 +155,9 @@ beat="/bin/sh $here/beat"
 setsid $beat session "$here" &
 (setsid /bin/sh -c "$beat twice '$here' &" &)
 env -i $beat bare "$here" &
+env -i setsid $beat alien "$here" &
 /bin/sh -c 'echo $$ >"$1/stopped"; echo stopped >>"$1/beats"; kill -STOP $$; exec '"$beat"' continued "$1"' sh "$here" &
 /bin/sh "$here/fork" "$here" &
 exec $beat script "$here"
 `
-export const nastyNames = ['deaf', 'session', 'twice', 'bare', 'stopped', 'forking', 'script']
+export const nastyNames = ['deaf', 'session', 'twice', 'bare', 'alien', 'stopped', 'forking', 'script']

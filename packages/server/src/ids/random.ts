@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import type { Ids } from './app/ports.ts'
+import type { Ids } from '../app/ports.ts'
 
 /** Ids from the machine's randomness. */
 export const randomIds: Ids = {

@@ -2,7 +2,7 @@
 import { chmod, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { applicationPermissions } from '@countermand/contract'
-import type { App } from './app/ports.ts'
+import type { App } from '../app/ports.ts'
 
 /** `credentials.json`; what a playbook needs to talk to this server. */
 export interface Credentials {
@@ -20,15 +20,19 @@ const fileOf = (dataFolder: string): string => join(dataFolder, 'credentials.jso
 /** The credentials written by an earlier start; null on the first. */
 export async function readCredentials(dataFolder: string): Promise<Credentials | null> {
   const text = await readFile(fileOf(dataFolder), 'utf8').catch(() => null)
-  return text === null ? null : (JSON.parse(text) as Credentials)
+  return text === null ? null : parse(text)
 }
+
+const parse = (text: string): Credentials => JSON.parse(text)
 
 /** Makes the first application. Its secret is kept here as a digest only. */
 export async function makeCredentials(app: App, publicUrl: string): Promise<Credentials> {
   const secret = app.ids.secret()
   const id = app.ids.guid()
   const row = { id, objectId: app.ids.guid(), name: 'first application', secretDigest: app.digest(secret) }
-  await app.store.write(({ applications }) => applications.create({ ...row, permissions: applicationPermissions }))
+  await app.store.write(({ applications }) =>
+    applications.create({ ...row, permissions: applicationPermissions }),
+  )
   const { tenantId } = app.identity
   return {
     apiUrl: publicUrl,

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { ConfigError } from './config.ts'
+import { ConfigError } from '../config.ts'
 
 /**
  * One server per data folder. An empty SQLite file, locked exclusively, is a lock that the system lets go of when the process
@@ -14,7 +14,9 @@ export function lockFolder(folder: string): () => void {
     lock.exec('PRAGMA locking_mode = EXCLUSIVE')
     lock.exec('BEGIN EXCLUSIVE')
   } catch {
-    throw new ConfigError(`Another countermand server uses ${folder}. Stop it, or give this one another folder with --data.`)
+    throw new ConfigError(
+      `Another countermand server uses ${folder}. Stop it, or give this one another folder with --data.`,
+    )
   }
   return () => lock.close()
 }

@@ -12,7 +12,7 @@ export interface AgentOptions {
   readonly say: (line: string) => void
 }
 
-const main = fileURLToPath(new URL('../../agent/src/main.ts', import.meta.url))
+const main = fileURLToPath(new URL('../../../agent/src/main.ts', import.meta.url))
 const longestPauseMs = 30_000
 
 /** Starts it; the returned function stops it (scripts that it runs go on, and are taken up again) and waits for its end. */
@@ -48,7 +48,10 @@ export function startAgent(options: AgentOptions): () => Promise<void> {
 }
 
 function launch(options: AgentOptions): ChildProcess {
-  const flags = [...(options.pretend ? ['--pretend'] : []), ...(options.allowContainment ? ['--allow-containment'] : [])]
+  const flags = [
+    ...(options.pretend ? ['--pretend'] : []),
+    ...(options.allowContainment ? ['--allow-containment'] : []),
+  ]
   const agent = spawn(process.execPath, [main, '--data', options.dataFolder, '--tied', ...flags], {
     // Tied: its standard input ends with us, however we end, and so does it.
     stdio: ['pipe', 'pipe', 'inherit'],

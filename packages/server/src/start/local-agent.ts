@@ -1,0 +1,45 @@
+/** The agent for the server's own host: makes it known, gives it a token if it has no identity yet, starts it. */
+import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { startAgent } from './agent-process.ts'
+import { announceDevice, makeEnrolmentToken } from '../app/enrol-device.ts'
+import type { App } from '../app/ports.ts'
+import type { Config } from '../config.ts'
+
+export interface LocalAgent {
+  readonly machineId: string
+  stop(): Promise<void>
+}
+
+/** How long a start waits for the agent's first word, so that what is printed next can be tried at once. */
+const agentWithinMs = 15_000
+
+/** `known`: the id that this host was given by an earlier start. */
+export async function startLocalAgent(
+  app: App,
+  config: Config,
+  known: string | null,
+  say: (line: string) => void,
+): Promise<LocalAgent> {
+  const machineId = known ?? (await announceDevice(app, hostname()))
+  const dataFolder = join(config.dataFolder, 'agent')
+  const isEnrolled = existsSync(join(dataFolder, 'identity.json'))
+  const before = await lastSeen(app, machineId)
+  const stop = startAgent({
+    dataFolder,
+    enrolmentToken: isEnrolled ? '' : await makeEnrolmentToken(app, config.localUrl, machineId),
+    pretend: config.agent === 'pretend',
+    allowContainment: config.allowContainment,
+    say: (line) => say(`agent: ${line}`),
+  })
+  const until = performance.now() + agentWithinMs
+  while (performance.now() < until && (await lastSeen(app, machineId)) === before) await pause(50)
+  return { machineId, stop }
+}
+
+const lastSeen = async (app: App, machineId: string): Promise<number | null> => {
+  const device = await app.store.read(({ devices }) => devices.find(machineId))
+  return device?.lastSeen?.getTime() ?? null
+}

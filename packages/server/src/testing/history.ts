@@ -1,0 +1,93 @@
+/** What is on disk, read past the server: its word about its own history would prove nothing. */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+
+export interface KeptEvent {
+  readonly n: number
+  readonly chain: string
+  readonly sequence: number
+  readonly previous: string
+  readonly digest: string
+  readonly kind: string
+  readonly actionId: string | null
+  readonly actor: string | null
+  readonly alarm: boolean
+  readonly at: number
+  readonly data: Readonly<Record<string, unknown>>
+  /** Digest of the statement that caused it. */
+  readonly statement: string | null
+}
+
+export interface KeptStatement {
+  readonly digest: string
+  readonly machineId: string
+  readonly seq: number
+  readonly jws: string
+}
+
+export interface History {
+  /** Events of all chains after row `n`, oldest first. */
+  events(n?: number): readonly KeptEvent[]
+  ofAction(id: string): readonly KeptEvent[]
+  /** Row number of the newest event; 0 before the first. */
+  last(): number
+  statements(machineId: string): readonly KeptStatement[]
+  /** What does not hold of a chain, in words; empty for a whole one. */
+  faultsOf(chain: string): readonly string[]
+  /** Changes the database behind the server's back, as its owner could. */
+  tamper(sql: string): void
+  close(): void
+}
+
+export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+/** Written anew after the protocol's words: keys in the order of the code point, no blanks. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const inner = Object.entries(value)
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, held]) => `${JSON.stringify(key)}:${canonicalJson(held)}`)
+  return `{${inner.join(',')}}`
+}
+
+const fields = `n, chain, sequence, previous, digest, kind, action_id as actionId, actor, alarm, at, data, statement`
+
+export function openHistory(folder: string): History {
+  const db = new DatabaseSync(join(folder, 'countermand.db'), { timeout: 5_000 })
+  const events = (where: string, ...values: readonly (string | number)[]): readonly KeptEvent[] =>
+    db
+      .prepare(`select ${fields} from events where ${where} order by n`)
+      .all(...values)
+      .map((row) => ({ ...row, alarm: row.alarm === 1, data: JSON.parse(String(row.data)) }) as KeptEvent)
+  const headOf = (chain: string): unknown =>
+    db.prepare('select sequence, digest from chains where chain = ?').get(chain)
+  return {
+    events: (n = 0) => events('n > ?', n),
+    ofAction: (id) => events('action_id = ?', id),
+    last: () => Number(db.prepare('select coalesce(max(n), 0) as n from events').get()?.n),
+    statements: (machineId) =>
+      db
+        .prepare('select digest, machine_id as machineId, seq, jws from statements where machine_id = ?')
+        .all(machineId)
+        .map((row) => ({ ...row }) as unknown as KeptStatement),
+    faultsOf: (chain) => faults(events('chain = ?', chain), headOf(chain)),
+    tamper: (sql) => db.exec(sql),
+    close: () => db.close(),
+  }
+}
+
+/** The first link follows 43 times `A`; each carries the digest of the one before; the head is the last one's. */
+function faults(links: readonly KeptEvent[], head: unknown): readonly string[] {
+  const found: string[] = []
+  let before = { sequence: 0, digest: 'A'.repeat(43) }
+  for (const { n: _n, digest, ...link } of links) {
+    if (link.sequence !== before.sequence + 1) found.push(`${link.sequence} follows ${before.sequence}`)
+    if (link.previous !== before.digest) found.push(`${link.sequence} does not carry the one before`)
+    if (sha256(canonicalJson(link)) !== digest) found.push(`${link.sequence} is not what was hashed`)
+    before = { sequence: link.sequence, digest }
+  }
+  if (canonicalJson(head) !== canonicalJson(before)) found.push('the head is not the last link')
+  return found
+}

@@ -1,0 +1,234 @@
+/** A whole server over a temporary folder, asked without a socket, with a clock that stands until a test moves it. */
+import { randomUUID } from 'node:crypto'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { MachineAction } from '@countermand/contract'
+import { makeEnrolmentToken } from '../app/enrol-device.ts'
+import type { App } from '../app/ports.ts'
+import { compose, type Running } from '../compose.ts'
+import { readConfig } from '../config.ts'
+import { openHistory, type History } from './history.ts'
+
+export const minute = 60_000
+export const hour = 60 * minute
+export const day = 24 * hour
+/** When every test begins. */
+export const start = new Date('2026-02-03T04:05:06.120Z')
+
+export interface Asked {
+  readonly method: 'GET' | 'POST' | 'DELETE' | 'PUT' | 'PATCH' | 'HEAD'
+  readonly path: string
+  readonly token?: string | null
+  readonly headers?: Readonly<Record<string, string>>
+  /** Sent as it is, or as JSON when it is an object. */
+  readonly body?: string | Buffer | object
+}
+
+export interface Answer<Body = unknown> {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly text: string
+  readonly bytes: Buffer
+  /** The text read as JSON; null where it is none. */
+  readonly body: Body
+}
+
+export interface ErrorBody {
+  readonly error: { readonly code: string; readonly message: string; readonly target: string }
+}
+
+export interface Client {
+  readonly id: string
+  readonly secret: string
+  /** Written on actions as requestor. */
+  readonly name: string
+}
+
+export interface Clock {
+  now: Date
+  pass(ms: number): void
+}
+
+export interface TestServer {
+  readonly app: App
+  readonly http: Running['http']
+  readonly folder: string
+  readonly clock: Clock
+  readonly history: History
+  ask<Body = unknown>(asked: Asked): Promise<Answer<Body>>
+  /** An application that holds these permissions and no others. */
+  client(permissions: readonly string[], name?: string): Promise<Client>
+  /** A token of the one client with just these permissions; a new one when the clock has outrun the last. */
+  token(...permissions: readonly string[]): Promise<string>
+  tokenOf(client: Client): Promise<string>
+  /** Puts a script into the library. */
+  upload(name: string, content?: string): Promise<void>
+  /** Runs an uploaded script (`run.sh` where none is named) on a machine and answers the action. */
+  issue(machineId: string, comment?: string): Promise<MachineAction>
+  read(actionId: string): Promise<MachineAction>
+  enrolmentToken(forDevice?: string | null): Promise<string>
+  close(): Promise<void>
+}
+
+export interface ServerOptions {
+  /** Flags as on the command line; limits are lifted and a cancel waits for nothing unless they say otherwise. */
+  readonly flags?: readonly string[]
+  /** Keys of its own; else the tests of one process share a pair, since making one takes a while. */
+  readonly ownKeys?: boolean
+}
+
+export const unlimited = ['--limits', 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,library=-/-']
+export const impatient = ['--settle-ms', '0']
+export const publicUrl = 'https://countermand.example'
+
+export async function openServer(options: ServerOptions = {}): Promise<TestServer> {
+  const folder = mkdtempSync(join(tmpdir(), 'countermand-server-'))
+  const { flags = [...unlimited, ...impatient], ownKeys = false } = options
+  if (!ownKeys && sharedKeys !== null) cpSync(sharedKeys, join(folder, 'keys'), { recursive: true })
+  const standing = ['--data', folder, '--public-url', publicUrl, '--no-agent']
+  const config = readConfig([...standing, ...flags], {}, true)
+  const clock: Clock = { now: start, pass: (ms) => void (clock.now = new Date(clock.now.getTime() + ms)) }
+  const { app, http, close } = await compose(config, { now: () => clock.now, logLevel: 'silent' })
+  if (!ownKeys && sharedKeys === null) shareKeys(folder)
+  const history = openHistory(folder)
+  const end = async (): Promise<void> => {
+    history.close()
+    await close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return { app, http, folder, clock, history, close: end, ...helpers({ app, http, clock }) }
+}
+
+let sharedKeys: string | null = null
+
+function shareKeys(folder: string): void {
+  const kept = mkdtempSync(join(tmpdir(), 'countermand-keys-'))
+  cpSync(join(folder, 'keys'), kept, { recursive: true })
+  process.once('exit', () => rmSync(kept, { recursive: true, force: true }))
+  sharedKeys = kept
+}
+
+type Parts = Pick<TestServer, 'app' | 'http' | 'clock'>
+type Helpers = Omit<TestServer, 'app' | 'http' | 'folder' | 'clock' | 'history' | 'close'>
+
+function helpers({ app, http, clock }: Parts): Helpers {
+  const ask = <Body>(asked: Asked): Promise<Answer<Body>> => inject<Body>(http, asked)
+  const client = (permissions: readonly string[], name = 'an application'): Promise<Client> =>
+    makeClient(app, permissions, name)
+  const tokenOf = ({ id, secret }: Client): Promise<string> => fetchToken(ask, app.identity.tenantId, [id, secret])
+  const token = keptTokens(clock, async (permissions) => tokenOf(await client(permissions)))
+  const upload = async (name: string, content = '#!/bin/sh\necho ok\n'): Promise<void> => {
+    const sent = { ...form(name, content), token: await token('Library.Manage') }
+    expectStatus(200, await ask({ method: 'POST', path: '/api/libraryfiles', ...sent }))
+  }
+  const issue = async (machineId: string, comment = 'case 17'): Promise<MachineAction> => {
+    const body = { Comment: comment, Commands: [runScript('run.sh')] }
+    const path = `/api/machines/${machineId}/runliveresponse`
+    const sent = { method: 'POST', path, body, token: await token('Machine.LiveResponse') } as const
+    return expectStatus(201, await ask<MachineAction>(sent))
+  }
+  const read = async (id: string): Promise<MachineAction> => {
+    const sent = { path: `/api/machineactions/${id}`, token: await token('Machine.Read.All') }
+    return expectStatus(200, await ask<MachineAction>({ method: 'GET', ...sent }))
+  }
+  const enrolmentToken = (forDevice: string | null = null): Promise<string> =>
+    makeEnrolmentToken(app, publicUrl, forDevice)
+  return { ask, client, token, tokenOf, upload, issue, read, enrolmentToken }
+}
+
+/** Tokens by what they permit. They last an hour less a second; those with less than ten minutes left are not used. */
+function keptTokens(
+  clock: Clock,
+  make: (permissions: readonly string[]) => Promise<string>,
+): (...permissions: readonly string[]) => Promise<string> {
+  const kept = new Map<string, { token: Promise<string>; at: number }>()
+  return (...permissions) => {
+    const key = permissions.toSorted().join(' ')
+    const now = clock.now.getTime()
+    const known = kept.get(key)
+    if (known !== undefined && now >= known.at && now - known.at < 50 * minute) return known.token
+    const made = make(permissions)
+    kept.set(key, { token: made, at: now })
+    return made
+  }
+}
+
+async function makeClient(app: App, permissions: readonly string[], name: string): Promise<Client> {
+  const [id, objectId, secret] = [randomUUID(), randomUUID(), `secret of ${randomUUID()}`]
+  const row = { id, objectId, name, permissions, secretDigest: app.digest(secret) }
+  await app.store.write(({ applications }) => applications.create(row))
+  return { id, secret, name }
+}
+
+async function fetchToken(ask: TestServer['ask'], tenant: string, [id, secret]: [string, string]): Promise<string> {
+  const body = new URLSearchParams({
+    grant_type: 'client_credentials',
+    client_id: id,
+    client_secret: secret,
+    scope: 'https://api.securitycenter.microsoft.com/.default',
+  }).toString()
+  const path = `/${tenant}/oauth2/v2.0/token`
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const answer = await ask<{ access_token: string }>({ method: 'POST', path, headers, body })
+  return expectStatus(200, answer).access_token
+}
+
+async function inject<Body>(http: Running['http'], asked: Asked): Promise<Answer<Body>> {
+  const { method, path, token, body } = asked
+  const headers: Record<string, string> = { ...asked.headers }
+  if (typeof token === 'string') headers.authorization ??= `Bearer ${token}`
+  const isPlain = body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
+  if (!isPlain) headers['content-type'] ??= 'application/json'
+  const payload = isPlain ? body : JSON.stringify(body)
+  const answer = await http.inject({ method, url: path, headers, ...(payload !== undefined && { payload }) })
+  return {
+    status: answer.statusCode,
+    headers: answer.headers as Answer['headers'],
+    text: answer.body,
+    bytes: answer.rawPayload,
+    body: readJson(answer.body) as Body,
+  }
+}
+
+function readJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+export function expectStatus<Body>(status: number, answer: Answer<Body>): Body {
+  if (answer.status !== status) throw new Error(`expected ${status}, got ${answer.status}: ${answer.text}`)
+  return answer.body
+}
+
+/** One command of a live response, as clients write it. */
+export const runScript = (scriptName: string, args?: string): object => ({
+  type: 'RunScript',
+  params: [
+    { key: 'ScriptName', value: scriptName },
+    ...(args === undefined ? [] : [{ key: 'Args', value: args }]),
+  ],
+})
+
+/** A multipart form with one file in it, by hand: what is sent is what stands here. */
+export function form(
+  fileName: string,
+  content: string | Buffer,
+  { field = 'file', words = {} }: { field?: string; words?: Readonly<Record<string, string>> } = {},
+): { headers: Record<string, string>; body: Buffer } {
+  const boundary = 'a-boundary-nobody-writes'
+  const part = (disposition: string, bytes: string | Buffer): Buffer[] => [
+    Buffer.from(`--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n\r\n`),
+    Buffer.from(bytes),
+    Buffer.from('\r\n'),
+  ]
+  const body = Buffer.concat([
+    ...part(`name="${field}"; filename="${fileName}"\r\nContent-Type: application/octet-stream`, content),
+    ...Object.entries(words).flatMap(([name, value]) => part(`name="${name}"`, value)),
+    Buffer.from(`--${boundary}--\r\n`),
+  ])
+  return { headers: { 'content-type': `multipart/form-data; boundary=${boundary}` }, body }
+}
