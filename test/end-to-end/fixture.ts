@@ -141,7 +141,7 @@ async function tokenBeforehand(flags: readonly string[]): Promise<string> {
   const config = readConfig(flags, {}, true)
   const running = await compose(config, { logLevel: 'silent' })
   try {
-    return await makeEnrolmentToken(running.app, config.publicUrl, null)
+    return (await makeEnrolmentToken(running.app, { server: config.publicUrl, forDevice: null, by: 'test' })).token
   } finally {
     await running.close()
   }

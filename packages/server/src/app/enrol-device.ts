@@ -8,24 +8,43 @@ import {
   type Enrolled,
   type EnrolmentToken,
 } from '@countermand/contract'
+import { serverChain } from '../core/chain.ts'
 import { startOrder, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, EnrolmentRow, Rooms, VerifiedMessage } from './ports.ts'
 
 const tokenLifetimeMs = 24 * 60 * 60_000
 
-/** A one-time token that names this server and its order key; `forDevice` makes it one for an existing device. */
+export interface TokenRequest {
+  /** Base URL that the device will use. */
+  readonly server: string
+  /** The device that is to keep its id; null for a new one. */
+  readonly forDevice: string | null
+  readonly by: string
+}
+
+/** A one-time token that names this server and its order key. Kept here as a digest only. */
 export async function makeEnrolmentToken(
   app: App,
-  server: string,
-  forDevice: string | null,
-): Promise<string> {
+  request: TokenRequest,
+): Promise<{ token: string; expiresAt: Date }> {
+  const { server, forDevice, by } = request
   const secret = app.ids.secret()
-  const expiresAt = new Date(app.now().getTime() + tokenLifetimeMs)
+  const now = app.now()
+  const expiresAt = new Date(now.getTime() + tokenLifetimeMs)
   const row = { secretDigest: app.digest(secret), forDevice, expiresAt, usedByKey: null, machineId: null }
-  await app.store.write(({ enrolments }) => enrolments.put(row))
+  await app.store.write(async ({ enrolments, events }) => {
+    await enrolments.put(row)
+    const note = {
+      kind: 'enrolment.token_made',
+      actor: by,
+      alarm: false,
+      data: { forDevice, expiresAt: expiresAt.getTime() },
+    }
+    await events.append(serverChain, note, now)
+  })
   const token: EnrolmentToken = { server, orderKey: app.signer.orderThumbprint, secret }
-  return enrolmentTokenPrefix + Buffer.from(JSON.stringify(token)).toString('base64url')
+  return { token: enrolmentTokenPrefix + Buffer.from(JSON.stringify(token)).toString('base64url'), expiresAt }
 }
 
 /** A device that is known before it has enrolled, so that its id can be given out. */

@@ -1,4 +1,5 @@
 import { libraryFileLimit, libraryFileName } from '@countermand/contract'
+import { serverChain } from '../core/chain.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, LibraryEntry } from './ports.ts'
 
@@ -46,7 +47,7 @@ export async function uploadLibraryFile(app: App, upload: Upload): Promise<Libra
     }
     await library.put(entry)
     const data = { fileName, sha256, size, replaced: before?.sha256 ?? null }
-    await events.append('server', { kind: 'library.uploaded', actor: by, alarm: false, data }, now)
+    await events.append(serverChain, { kind: 'library.uploaded', actor: by, alarm: false, data }, now)
     return entry
   })
 }
@@ -69,7 +70,7 @@ export function deleteLibraryFile(app: App, fileName: string, by: string): Promi
   return app.store.write(async ({ library, events }) => {
     if (!(await library.remove(fileName))) throw unknownFile(fileName)
     await events.append(
-      'server',
+      serverChain,
       { kind: 'library.deleted', actor: by, alarm: false, data: { fileName } },
       app.now(),
     )

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import {
   defaultBodyLimit,
+  enrolmentTokens,
   libraryFiles,
   machineActions,
   machineResponses,
@@ -17,6 +18,7 @@ import { mountExchange } from './device/exchange.ts'
 import { mountDeviceFiles } from './device/files.ts'
 import { mountWake } from './device/wake.ts'
 import { mountDownloads } from './download.ts'
+import { enrolmentTokenHandlers } from './enrolment-tokens.ts'
 import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
 import { mountHealth } from './health.ts'
 import { libraryFileHandlers } from './library-files.ts'
@@ -54,6 +56,7 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   mount(server, parts, machineResponses, machineResponseHandlers)
   mount(server, parts, machines, machineHandlers)
   mount(server, parts, libraryFiles, libraryFileHandlers)
+  mount(server, parts, enrolmentTokens, enrolmentTokenHandlers)
 
   mountTokens(server, app, publicUrl)
   mountDiscovery(server, app, issuer)

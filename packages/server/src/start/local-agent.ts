@@ -29,7 +29,7 @@ export async function startLocalAgent(
   const before = await lastSeen(app, machineId)
   const stop = startAgent({
     dataFolder,
-    enrolmentToken: isEnrolled ? '' : await makeEnrolmentToken(app, config.localUrl, machineId),
+    enrolmentToken: isEnrolled ? '' : await tokenFor(app, config.localUrl, machineId),
     pretend: config.agent === 'pretend',
     allowContainment: config.allowContainment,
     say: (line) => say(`agent: ${line}`),
@@ -37,6 +37,11 @@ export async function startLocalAgent(
   const until = performance.now() + agentWithinMs
   while (performance.now() < until && (await lastSeen(app, machineId)) === before) await pause(50)
   return { machineId, stop }
+}
+
+async function tokenFor(app: App, server: string, forDevice: string): Promise<string> {
+  const { token } = await makeEnrolmentToken(app, { server, forDevice, by: 'first start' })
+  return token
 }
 
 const lastSeen = async (app: App, machineId: string): Promise<number | null> => {

@@ -117,7 +117,11 @@ export async function enrol(server: TestServer, options: EnrolmentOptions = {}):
   const said = (await opened(answer.text, token.orderKey, 'countermand-enrolled+jws')) as Enrolled
   assert.equal(said.key, key.thumbprint, 'the answer is to this key')
   const { name = 'ws-017', capabilities = able } = options
-  return new TestDevice(server, { key, orderKey: token.orderKey, machineId: said.machineId }, { name, capabilities })
+  return new TestDevice(
+    server,
+    { key, orderKey: token.orderKey, machineId: said.machineId },
+    { name, capabilities },
+  )
 }
 
 interface Identity {
@@ -286,7 +290,10 @@ export class TestDevice {
   }
 }
 
-export const outcome = (status: CommandOutcome['status'], more: Partial<CommandOutcome> = {}): CommandOutcome => ({
+export const outcome = (
+  status: CommandOutcome['status'],
+  more: Partial<CommandOutcome> = {},
+): CommandOutcome => ({
   index: 0,
   status,
   startedAt: status === 'Created' ? null : '2026-02-03T04:06:10.420Z',

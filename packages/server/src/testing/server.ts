@@ -116,7 +116,8 @@ function helpers({ app, http, clock }: Parts): Helpers {
   const ask = <Body>(asked: Asked): Promise<Answer<Body>> => inject<Body>(http, asked)
   const client = (permissions: readonly string[], name = 'an application'): Promise<Client> =>
     makeClient(app, permissions, name)
-  const tokenOf = ({ id, secret }: Client): Promise<string> => fetchToken(ask, app.identity.tenantId, [id, secret])
+  const tokenOf = ({ id, secret }: Client): Promise<string> =>
+    fetchToken(ask, app.identity.tenantId, [id, secret])
   const token = keptTokens(clock, async (permissions) => tokenOf(await client(permissions)))
   const upload = async (name: string, content = '#!/bin/sh\necho ok\n'): Promise<void> => {
     const sent = { ...form(name, content), token: await token('Library.Manage') }
@@ -132,8 +133,8 @@ function helpers({ app, http, clock }: Parts): Helpers {
     const sent = { path: `/api/machineactions/${id}`, token: await token('Machine.Read.All') }
     return expectStatus(200, await ask<MachineAction>({ method: 'GET', ...sent }))
   }
-  const enrolmentToken = (forDevice: string | null = null): Promise<string> =>
-    makeEnrolmentToken(app, publicUrl, forDevice)
+  const enrolmentToken = async (forDevice: string | null = null): Promise<string> =>
+    (await makeEnrolmentToken(app, { server: publicUrl, forDevice, by: 'test' })).token
   return { ask, client, token, tokenOf, upload, issue, read, enrolmentToken }
 }
 
@@ -161,7 +162,11 @@ async function makeClient(app: App, permissions: readonly string[], name: string
   return { id, secret, name }
 }
 
-async function fetchToken(ask: TestServer['ask'], tenant: string, [id, secret]: [string, string]): Promise<string> {
+async function fetchToken(
+  ask: TestServer['ask'],
+  tenant: string,
+  [id, secret]: [string, string],
+): Promise<string> {
   const body = new URLSearchParams({
     grant_type: 'client_credentials',
     client_id: id,
