@@ -18,6 +18,8 @@ export interface Answer {
 }
 
 export interface Api {
+  /** A token for a new device. */
+  enrolmentToken(): Promise<string>
   /** Puts a script into the library under a name of its own, and runs it. */
   run(machineId: string, script: string, args?: string): Promise<MachineAction>
   action(id: string): Promise<MachineAction>
@@ -63,6 +65,10 @@ export async function openApi(dataFolder: string): Promise<Api> {
       throw new Error(JSON.stringify(now))
     })
   return {
+    enrolmentToken: async () => {
+      const answer = await ask('POST', '/api/countermand/enrolmenttokens', {})
+      return (await read<{ enrolmentToken: string }>(answer)).enrolmentToken
+    },
     run: async (machineId, script, args) => {
       const name = `script-${(scripts += 1)}.sh`
       const form = new FormData()

@@ -17,9 +17,6 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { makeEnrolmentToken } from '../../packages/server/src/app/enrol-device.ts'
-import { compose } from '../../packages/server/src/compose.ts'
-import { readConfig } from '../../packages/server/src/config.ts'
 import { openApi, type Api } from './api.ts'
 import { textOf } from './beats.ts'
 import { openProgram, until, type Program } from './program.ts'
@@ -79,11 +76,8 @@ export async function openWorld(options: Options = {}): Promise<World> {
   const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited]
   const more = [...(options.serverFlags ?? []), ...(options.embedded ? [] : ['--no-agent'])]
   const server = openProgram('server', () => [process.execPath, serverMain, ...flags, ...more], env)
-  const device = openDevice(options, {
-    folder,
-    env,
-    token: options.embedded ? '' : await tokenBeforehand(flags),
-  })
+  let token = ''
+  const device = openDevice(options, { folder, env, token: () => token })
   const startServer = async (): Promise<void> => {
     server.start()
     await until('the server to be ready', async () => {
@@ -99,8 +93,11 @@ export async function openWorld(options: Options = {}): Promise<World> {
   }
   try {
     await startServer()
-    await (options.embedded ? until('an agent', () => device.machineId) : device.start())
     const api = await openApi(dataFolder)
+    if (!options.embedded) {
+      token = await api.enrolmentToken()
+      await device.start()
+    }
     const scratch = (name: string): string => {
       const made = join(folder, name)
       mkdirSync(made)
@@ -115,11 +112,11 @@ export async function openWorld(options: Options = {}): Promise<World> {
 
 function openDevice(
   options: Options,
-  { folder, env, token }: { folder: string; env: Record<string, string>; token: string },
+  { folder, env, token }: { folder: string; env: Record<string, string>; token: () => string },
 ): Device {
   const dataFolder = join(folder, options.embedded ? 'server/agent' : 'agent')
-  const flags = ['--data', dataFolder, '--enrol', token, ...(options.agentFlags ?? [])]
   const around = options.around ?? (() => [])
+  const flags = () => ['--data', dataFolder, '--enrol', token(), ...(options.agentFlags ?? [])]
   const program = openProgram('agent', () => [...around(folder), process.execPath, agentMain, ...flags], env)
   return {
     dataFolder,
@@ -133,17 +130,6 @@ function openDevice(
       await until('the agent to be connected', () => /^connected/m.test(program.output().slice(before)))
     },
     startAlone: () => program.start(),
-  }
-}
-
-/** A token for a device that is started beside the server: made by the same code, before the server holds the folder. */
-async function tokenBeforehand(flags: readonly string[]): Promise<string> {
-  const config = readConfig(flags, {}, true)
-  const running = await compose(config, { logLevel: 'silent' })
-  try {
-    return (await makeEnrolmentToken(running.app, { server: config.publicUrl, forDevice: null, by: 'test' })).token
-  } finally {
-    await running.close()
   }
 }
 

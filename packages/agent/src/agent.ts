@@ -17,6 +17,7 @@ import { agentVersion } from './version.ts'
 export interface AgentOptions {
   readonly dataFolder: string
   readonly enrolmentToken: string | null
+  readonly enrolAgain: boolean
   readonly switchedOff: readonly string[]
   readonly host: Host
   readonly log: (line: string) => void
@@ -26,7 +27,8 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   const self = async () => ({ facts: await factsOf(host), capabilities: capabilitiesOf(options) })
-  const identity = (await readIdentity(dataFolder)) ?? (await firstIdentity(options, await self()))
+  const known = options.enrolAgain ? null : await readIdentity(dataFolder)
+  const identity = known ?? (await enrolled(options, await self()))
   log(`device ${identity.machineId} of ${identity.server}`)
 
   const journal = await openJournal(dataFolder)
@@ -60,7 +62,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   await wakeUps
 }
 
-async function firstIdentity(
+async function enrolled(
   options: AgentOptions,
   self: { facts: Facts; capabilities: Capabilities },
 ): Promise<Identity> {

@@ -3,8 +3,9 @@ import { parseArgs } from 'node:util'
 
 export interface Config {
   readonly dataFolder: string
-  /** For a device that has no identity yet. */
   readonly enrolmentToken: string | null
+  /** Use the token although there is an identity; its key vouches for the new one, so the id stays. */
+  readonly enrolAgain: boolean
   /** Ends when its standard input does: it is the agent beside a server, and goes with it. */
   readonly tied: boolean
   readonly pretend: boolean
@@ -16,6 +17,7 @@ export interface Config {
 export const usage = `countermand-agent [flags]     each flag has a twin in the environment
   --data DIR               COUNTERMAND_AGENT_DATA              default /var/lib/countermand-agent
   --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
+  --again                                                      with --enrol: a new key for the same device
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
@@ -33,6 +35,7 @@ export function readConfig(
     options: {
       data: word,
       enrol: word,
+      again: flag,
       'switch-off': word,
       tied: flag,
       pretend: flag,
@@ -44,6 +47,7 @@ export function readConfig(
   return {
     dataFolder: resolve(values.data ?? env.COUNTERMAND_AGENT_DATA ?? '/var/lib/countermand-agent'),
     enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
+    enrolAgain: values.again ?? false,
     tied: values.tied ?? false,
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),

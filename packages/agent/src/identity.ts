@@ -12,7 +12,7 @@ import {
   type Facts,
 } from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
-import { makeFolder, writeDurably } from './host/files.ts'
+import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
 import { openOrder } from './verify.ts'
 
@@ -45,7 +45,7 @@ export async function readIdentity(dataFolder: string): Promise<Identity | null>
 }
 
 /**
- * Enrols by a one-time token. The key is on disk before it is shown, so that after a lost answer the same token asks again
+ * Enrols by a one-time token; a device that has an identity keeps its id, since its former key vouches for the new one. The key is on disk before it is shown, so that after a lost answer the same token asks again
  * with the same key. @throws EnrolmentError for a token that is none, or a server that is not the one it names.
  */
 export async function enrol(
@@ -56,7 +56,10 @@ export async function enrol(
   const { server, orderKey, secret } = readToken(token)
   const key = await ownKey(dataFolder)
   const { sign, thumbprint, open } = await signerOf(key)
-  const request = { protocol: protocolVersion, server: orderKey, secret, ...self, former: null }
+  const identity = await readIdentity(dataFolder)
+  const former =
+    identity && (await identity.sign({ machineId: identity.machineId, key: thumbprint }, messageTypes.former))
+  const request = { protocol: protocolVersion, server: orderKey, secret, ...self, former }
   const jws = await sign(request, { typ: messageTypes.enrolment, jwk: open })
   const response = await fetch(server + devicePaths.enrol, {
     method: 'POST',
@@ -71,6 +74,7 @@ export async function enrol(
   }
   const stored: Stored = { machineId: answer.machineId, server, orderKey, key }
   await writeDurably(fileOf(dataFolder), JSON.stringify(stored))
+  await removeFolder(join(dataFolder, nextKey))
   return toIdentity(stored)
 }
 
@@ -87,8 +91,11 @@ function readToken(text: string): EnrolmentToken {
   throw new EnrolmentError(`That is not an enrolment token: one begins with ${enrolmentTokenPrefix}`)
 }
 
+/** The key that is being enrolled: a lost answer is asked for again with the same one. */
+const nextKey = 'next-key.json'
+
 async function ownKey(dataFolder: string): Promise<JWK> {
-  const file = join(dataFolder, 'key.json')
+  const file = join(dataFolder, nextKey)
   const kept = await readJson<JWK>(file)
   if (kept !== null) return kept
   await makeFolder(dataFolder)

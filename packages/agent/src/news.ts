@@ -19,7 +19,8 @@ export interface NewsLog {
 
 /** `genesis` stands before the first item: the thumbprint of the device's key. `acknowledged`: what the server has. */
 export async function openNews(dataFolder: string, genesis: string, acknowledged: number): Promise<NewsLog> {
-  const folder = join(dataFolder, 'news')
+  // Another key is another chain; what an earlier incarnation has said stays as it is.
+  const folder = join(dataFolder, `news-${genesis.slice(0, 16)}`)
   await makeFolder(folder)
   const fileOf = (n: number): string => join(folder, `${String(n).padStart(12, '0')}.json`)
   const kept: NewsItem[] = []

@@ -65,7 +65,7 @@ export class Sync {
   }
 
   static async open(dataFolder: string, identity: Identity): Promise<Sync> {
-    const file = join(dataFolder, 'sync.json')
+    const file = join(dataFolder, `sync-${identity.keyThumbprint.slice(0, 16)}.json`)
     const start = {
       seq: 0,
       digest: identity.keyThumbprint,

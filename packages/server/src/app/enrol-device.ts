@@ -67,6 +67,7 @@ const blank = (app: App, name: string): Device => ({
   tags: [],
   order: startOrder(''),
   head: { sequence: 0, digest: '' },
+  reportedHead: null,
 })
 
 /**

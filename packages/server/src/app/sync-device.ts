@@ -12,7 +12,7 @@ import {
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered } from '../core/action.ts'
-import { judge, taken, type Device } from '../core/device.ts'
+import { contradicts, judge, taken, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, Cause, Rooms } from './ports.ts'
 
@@ -87,8 +87,10 @@ class Exchange {
       case 'take': {
         const next = await this.news(device)
         if (next === null) return this.fork(device, 'news')
+        await this.compareHeads(device)
         await this.settle(device)
-        await devices.save({ ...next, ...this.portrait(address), lastSeen: this.at })
+        const { serverHead: reportedHead } = this.statement
+        await devices.save({ ...next, ...this.portrait(address), reportedHead, lastSeen: this.at })
         return this.ordersFor(next)
       }
     }
@@ -102,6 +104,16 @@ class Exchange {
   private portrait(address: string): Pick<Device, 'name' | 'facts' | 'capabilities' | 'lastAddress'> {
     const { facts, capabilities } = this.statement
     return { name: facts.hostName, facts, capabilities, lastAddress: address }
+  }
+
+  /** The device keeps the head of our history: one that was cut off or rewritten shows here. Told once for each head. */
+  private async compareHeads(device: Device): Promise<void> {
+    const { serverHead: reported } = this.statement
+    if (reported === null || !contradicts(device.head, reported)) return
+    if (device.reportedHead?.digest === reported.digest) return
+    const data = { reported, here: device.head }
+    const note = { kind: 'device.history_contradicted', actor: null, alarm: true, data }
+    await this.rooms.events.append(device.id, note, this.at, this.cause)
   }
 
   private async fork(device: Device, where: string): Promise<null> {

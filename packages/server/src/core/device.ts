@@ -17,6 +17,8 @@ export interface Device {
   readonly order: StatementOrder
   /** Its chain of events here. */
   readonly head: ChainHead
+  /** That chain as the device last reported it, from the last reply that it took. */
+  readonly reportedHead: ChainHead | null
 }
 
 /** How far a device's statements and news have been taken. */
@@ -66,6 +68,14 @@ export function judge(
   if (statement.seq > order.seq && isRestored) return 'take'
   return statement.seq <= order.seq - recentStatements ? 'late' : 'forked'
 }
+
+/**
+ * Does what a device has kept of our history not fit our history? It cannot have seen more of it than there is, nor
+ * another end of the same length: ours was cut off or rewritten, or restored from a backup.
+ */
+export const contradicts = (head: ChainHead, reported: ChainHead): boolean =>
+  reported.sequence > head.sequence ||
+  (reported.sequence === head.sequence && reported.sequence > 0 && reported.digest !== head.digest)
 
 export const taken = (order: StatementOrder, seq: number, digest: string): StatementOrder => ({
   ...order,

@@ -98,8 +98,8 @@ export function mount<Rows extends Operations>(
   }
 }
 
-/** A function in a path, `f(index=:index)`, as the router writes it: closing brackets end a placeholder's pattern there. */
-const routePath = (path: string): string => path.replace(/\(index=:(\w+)\)$/, '\\(index=:$1(^\\d+)\\)')
+/** A function in a path, `f(index=:index)`, as the router writes it: the placeholder needs a pattern, or it would eat the bracket. */
+const routePath = (path: string): string => path.replace(/\(index=:(\w+)\)$/, '(index=:$1(^\\d+))')
 
 /** Finds what the path names. @throws Refusal ResourceNotFound */
 export const findTarget =

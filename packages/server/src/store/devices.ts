@@ -62,6 +62,7 @@ const toRow = (device: Device): Insertable<DeviceRow> => ({
   last_address: device.lastAddress,
   tags: JSON.stringify(device.tags),
   statement_order: JSON.stringify(device.order),
+  reported_head: device.reportedHead && JSON.stringify(device.reportedHead),
 })
 
 const toDevice = (row: Found): Device => ({
@@ -76,5 +77,6 @@ const toDevice = (row: Found): Device => ({
   lastAddress: row.last_address,
   tags: JSON.parse(row.tags),
   order: JSON.parse(row.statement_order),
+  reportedHead: row.reported_head === null ? null : JSON.parse(row.reported_head),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })

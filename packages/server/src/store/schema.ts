@@ -52,6 +52,8 @@ export interface DeviceRow {
   tags: string
   /** How far its statements and news have been taken (`StatementOrder`). */
   statement_order: string
+  /** Head of its chain of events as it last reported it. */
+  reported_head: string | null
 }
 
 /** Head of each chain of events: a device's id, or `server`. Moved by compare-and-set, so that two cannot both append. */

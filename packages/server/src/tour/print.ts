@@ -11,7 +11,7 @@ export function printTour(dataFolder: string, say: (line: string) => void): void
     `c() { node -p "require('${join(dataFolder, 'credentials.json')}').$1"; }`,
     `pick() { node -p "JSON.parse(require('fs').readFileSync(0)).$1"; }`,
     `TOKEN=$(curl -s "$(c tokenUrl)" -d grant_type=client_credentials -d client_id=$(c clientId) -d client_secret=$(c clientSecret) -d scope=${scope} | pick access_token)`,
-    `api() { curl -s -H "Authorization: Bearer $TOKEN" "$(c apiUrl)/api/$1" "\${@:2}"; echo; }`,
+    `api() { p=$1; shift; curl -s -H "Authorization: Bearer $TOKEN" "$(c apiUrl)/api/$p" "$@"; echo; }`,
     `printf '${printable}' > /tmp/${scriptName}`,
     `api libraryfiles -F file=@/tmp/${scriptName} -F OverrideIfExists=true`,
     `ID=$(api machines/$(c machineId)/runliveresponse -d '${JSON.stringify(runBody)}' | pick id); sleep 2`,

@@ -16,16 +16,14 @@ import {
   removeGroup,
   type Place,
 } from './cgroup.ts'
-import { everybodyLeft, keyOf, killAll, look, openHunt, stopAll, type Hunt } from './hunt.ts'
+import { everybodyLeft, keyOf, killAll, openHunt, stopAll } from './hunt.ts'
 import { exitStatus, launchInside } from './launch.ts'
-import { describe, signalProcess } from './processes.ts'
+import { describe } from './processes.ts'
 import { answerWhenever, isTrueWithin } from './waiting.ts'
 
 const longestFreezeMs = 1000
 const defaultPatienceMs = 30_000
 const mostListed = 1000
-/** From this round on (a quarter of a second has passed), something may be coming back in from outside. */
-const roundOfDoubt = 8
 
 /** The scopes of this host, and the mount that their paths begin with; or why there can be none. */
 export type Opened = { readonly scopes: Scopes; readonly mount: string } | { readonly why: string }
@@ -132,7 +130,7 @@ async function endGroup({ mount, scope, actionId, finds, patienceMs }: End): Pro
   // Strays are found while their parents are still there, and killed once they can no longer come back in.
   const hunt = openHunt({ actionId, roots: members, looks: 1 })
   await stopAll(hunt, leftMs())
-  const isGone = await isTrueWithin(leftMs(), (round) => tryRemove({ mount, scope, hunt, round }))
+  const isGone = await isTrueWithin(leftMs(), () => tryRemove(mount, scope))
   const isQuiet = await killAll(hunt, leftMs())
   for (const { process, found } of hunt.met.values()) finds.strays.set(keyOf(process), found)
   if (!isGone || !isQuiet) throw new Unkillable(scope, [...(await livingIn(scope)), ...everybodyLeft(hunt)])
@@ -140,14 +138,7 @@ async function endGroup({ mount, scope, actionId, finds, patienceMs }: End): Pro
 }
 
 /** One attempt. The proof is both: not populated, and then removed; a dead member may stand in /proc for long. */
-async function tryRemove(attempt: {
-  mount: string
-  scope: string
-  hunt: Hunt
-  round: number
-}): Promise<boolean> {
-  const { mount, scope, hunt, round } = attempt
-  if (round >= roundOfDoubt) look(hunt, (stray) => signalProcess(stray, 'SIGSTOP'))
+async function tryRemove(mount: string, scope: string): Promise<boolean> {
   const populated = await isPopulatedIn(mount, scope)
   if (populated === null) return true
   if (!populated) return removeGroup(scope)

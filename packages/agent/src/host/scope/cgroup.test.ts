@@ -2,13 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { needs } from '../../../../../test/needs.ts'
 import { openScopes } from '../scope.ts'
 import { Unkillable } from '../types.ts'
 import { insideScope } from './action-id.ts'
 import { placesIn } from './cgroup.ts'
-import { findProcess } from './processes.ts'
+import { findProcess, parseStat, signalProcess } from './processes.ts'
 import {
   inAnotherAgent,
   isBeating,
@@ -110,6 +111,8 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('what a script may do with 
       })
       expect(await isBeating(beats)).toBe(false)
       expect(await isBeating(join(made.folder, 'out'))).toBe(false)
+      for (const { pid } of ended.strays)
+        expect(findProcess(pid)?.isDead ?? true, 'dead, not asleep').toBe(true)
     }),
   )
 
@@ -249,12 +252,12 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the agent and its group', 
 
 describe.skipIf(!needs('root'))('processes', () => {
   test('a signal is sent only to the process that was meant, not to one that has its pid now', async () => {
-    const { parseStat, signalProcess } = await import('./processes.ts')
     const child = spawn('/bin/sleep', ['30'])
     await once(child, 'spawn')
     const now = findProcess(child.pid ?? 0)
     if (!now) throw new Error('not there')
     signalProcess({ ...now, startedAt: now.startedAt - 1 }, 'SIGKILL')
+    await sleep(200)
     expect(findProcess(now.pid)?.isDead).toBe(false)
     signalProcess(now, 'SIGKILL')
     expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])

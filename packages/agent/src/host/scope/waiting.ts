@@ -5,13 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const longestPauseMs = 250
 
 /** Asks until the answer is true, at growing intervals (1 ms to 250 ms). False when it was not within `withinMs`. */
-export async function isTrueWithin(
-  withinMs: number,
-  ask: (round: number) => Promise<boolean>,
-): Promise<boolean> {
+export async function isTrueWithin(withinMs: number, ask: () => Promise<boolean>): Promise<boolean> {
   const deadline = performance.now() + withinMs
-  for (let round = 0, pauseMs = 1; ; round += 1, pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
-    if (await ask(round)) return true
+  for (let pauseMs = 1; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    if (await ask()) return true
     if (performance.now() >= deadline) return false
     await sleep(pauseMs)
   }

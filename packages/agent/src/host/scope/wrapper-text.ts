@@ -38,7 +38,8 @@ const over = { cgroup: '', sweep: `; echo >"$1/over"` }
  * - Its word `inside`, on standard output, comes when nothing but a kill can keep the command from running.
  * - Signals are caught, not ignored: the wrapper outlives them, and what it starts gets the default again.
  * - No variable is set before the command has ended: one of that name in its environment would change.
- * - `exec` in a subshell, so that a command named like a shell's own word is still a program.
+ * - `exec` in a subshell, so that no second shell stands between. Its program is an absolute path, or it could be an option
+ *   or a builtin.
  * - The exit status appears whole or not at all. Where `sync FILE` is not known, so be it.
  */
 export function wrapperText(mechanism: 'cgroup' | 'sweep', environment: readonly string[]): string {

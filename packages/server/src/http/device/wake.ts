@@ -26,30 +26,41 @@ export function mountWake(server: FastifyInstance, app: App): void {
   })
   server.get(devicePaths.wake, async (request, reply) => {
     const machineId = deviceOf(app, request)
-    const work = await workOf(app, [machineId])
-    reply.hijack()
     const stream = { machineId, response: reply.raw }
-    reply.raw.writeHead(200, {
-      'content-type': 'text/event-stream',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-    })
-    const stop = app.bus.onWake(machineId, () => reply.raw.write('event: wake\ndata:\n\n'))
+    reply.hijack()
+    reply.raw.writeHead(200, streamHeaders)
+    // Listening comes before the look: what is committed between the two is not missed.
+    const stop = app.bus.onWake(machineId, () => write(stream, 'event: wake\ndata:\n\n'))
     streams.add(stream)
-    request.raw.once('close', () => {
+    reply.raw.once('close', () => {
       stop()
       streams.delete(stream)
     })
-    write(stream, work.get(machineId) ?? 0)
+    const work = await workOf(app, [machineId])
+    writeWork(stream, work)
   })
+}
+
+const streamHeaders = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-store',
+  // A proxy that collects lines would make a wake-up late.
+  'x-accel-buffering': 'no',
 }
 
 const workOf = (app: App, ids: readonly string[]): Promise<ReadonlyMap<string, number>> =>
   app.store.read(({ devices }) => devices.workOf(ids))
 
-function write({ response }: Stream, work: number): void {
-  response.write(`event: work\ndata: ${work}\n\n`)
+/** What a reader may have left unread before it is taken for gone; it comes again and looks at the counter. */
+const mostUnread = 16 * 1024
+
+function write({ response }: Stream, text: string): void {
+  if (response.writableLength > mostUnread) response.destroy()
+  else response.write(text)
 }
+
+const writeWork = (stream: Stream, work: ReadonlyMap<string, number>): void =>
+  write(stream, `event: work\ndata: ${work.get(stream.machineId) ?? 0}\n\n`)
 
 async function beat(app: App, streams: readonly Stream[]): Promise<void> {
   for (let from = 0; from < streams.length; from += slice) {
@@ -58,6 +69,6 @@ async function beat(app: App, streams: readonly Stream[]): Promise<void> {
       app,
       some.map(({ machineId }) => machineId),
     )
-    for (const stream of some) write(stream, work.get(stream.machineId) ?? 0)
+    for (const stream of some) writeWork(stream, work)
   }
 }

@@ -66,6 +66,7 @@ async function devices(db: Kysely<unknown>): Promise<void> {
     .addColumn('last_address', 'text')
     .addColumn('tags', 'text', (column) => column.notNull())
     .addColumn('statement_order', 'text', (column) => column.notNull())
+    .addColumn('reported_head', 'text')
     .execute()
   await db.schema.createIndex('devices_name').on('devices').column('name_key').execute()
 }
