@@ -117,7 +117,11 @@ function openDevice(
   const dataFolder = join(folder, options.embedded ? 'server/agent' : 'agent')
   const around = options.around ?? (() => [])
   const flags = () => ['--data', dataFolder, '--enrol', token(), ...(options.agentFlags ?? [])]
-  const program = openProgram('agent', () => [...around(folder), process.execPath, agentMain, ...flags], env)
+  const program = openProgram(
+    'agent',
+    () => [...around(folder), process.execPath, agentMain, ...flags()],
+    env,
+  )
   return {
     dataFolder,
     program,

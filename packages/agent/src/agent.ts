@@ -41,12 +41,18 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     sync,
     log,
     // The list first: news told while it is read speaks of what the list may not have yet, never the other way round.
-    self: async () => ({ ...(await self()), held: await listHeld(journal), news: news.pending() }),
+    self: async () => ({
+      ...(await self()),
+      held: await listHeld(journal),
+      newsHead: news.head(),
+      news: news.pending(),
+    }),
     answered: ({ reply }) => {
       if (ticket === null) log(`connected, epoch ${reply.epoch}`)
       ticket = reply.ticket
     },
-    obey: (answer) => obey({ journal, news, runner, host }, answer),
+    hasNews: () => news.pending().length > 0,
+    obey: (answer) => obey({ journal, news, runner, host }, answer, sync.epoch),
   })
   await recover({ journal, news, runner })
   const wakeUps = listen({

@@ -44,7 +44,11 @@ export interface Journal {
   drop(id: string): Promise<void>
   /** How an action ended that is no longer held. */
   remembered(id: string): Promise<News | null>
-  allRemembered(): Promise<readonly News[]>
+  /** What is remembered, and listed to a server that may have forgotten it: until that says that it is final. */
+  relisted(): Promise<readonly string[]>
+  /** To a server that was restored everything is listed again, finished actions included. Returns how each ended. */
+  relist(): Promise<readonly News[]>
+  settle(id: string): Promise<void>
 }
 
 export async function openJournal(dataFolder: string): Promise<Journal> {
@@ -53,6 +57,8 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
   await makeFolder(held)
   await makeFolder(memory)
   await clearMemory(memory)
+  const again = join(dataFolder, 'relisted.json')
+  const relisted = async (): Promise<readonly string[]> => (await readJson<string[]>(again)) ?? []
   const folderOf = (id: string): string => join(held, safe(id))
   const lineOf = (id: string): string => join(memory, `${safe(id)}.json`)
   const find = (id: string): Promise<Record | null> => readRecord(folderOf(id))
@@ -82,11 +88,15 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
         await writeDurably(lineOf(id), JSON.stringify({ at: Date.now(), outcome: record.outcome }))
       await removeFolder(folderOf(id))
     },
-    allRemembered: async () => {
-      const lines = await Promise.all(
-        (await readdir(memory)).map((name) => remembered(name.replace(/\.json$/, ''))),
-      )
-      return lines.filter((line) => line !== null)
+    relisted,
+    relist: async () => {
+      const ids = (await readdir(memory)).map((name) => name.replace(/\.json$/, ''))
+      await writeDurably(again, JSON.stringify(ids))
+      return (await Promise.all(ids.map(remembered))).filter((line) => line !== null)
+    },
+    settle: async (id) => {
+      const ids = await relisted()
+      if (ids.includes(id)) await writeDurably(again, JSON.stringify(ids.filter((other) => other !== id)))
     },
   }
 }

@@ -9,6 +9,8 @@ const longestPauseMs = 30_000
 export interface LoopParts {
   readonly sync: Sync
   readonly self: () => Promise<Self>
+  /** More was told than the statement held. */
+  readonly hasNews: () => boolean
   readonly obey: (answer: Answer) => Promise<void>
   readonly answered: (answer: Answer) => void
   readonly log: (line: string) => void
@@ -51,7 +53,8 @@ export function openLoop(parts: LoopParts): Loop {
         if (signal.aborted) return
         wanted = false
         try {
-          await once(parts)
+          const { isRepeated } = await once(parts)
+          if (isRepeated || parts.hasNews()) wanted = true
           failures = 0
         } catch (thrown) {
           failures += 1
@@ -65,11 +68,12 @@ export function openLoop(parts: LoopParts): Loop {
   }
 }
 
-async function once({ sync, self, obey, answered }: LoopParts): Promise<void> {
+async function once({ sync, self, obey, answered }: LoopParts): Promise<Answer> {
   const answer = await sync.exchange(self)
   answered(answer)
   await obey(answer)
   await sync.spent(answer.reply)
+  return answer
 }
 
 /** The first failure is said, and then every tenth: a server that is away for a weekend should not fill a log. */

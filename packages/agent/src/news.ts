@@ -2,7 +2,13 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { canonical, maxNewsPerStatement, type News, type NewsItem } from '@countermand/contract'
+import {
+  canonical,
+  maxNewsPerStatement,
+  type ChainHead,
+  type News,
+  type NewsItem,
+} from '@countermand/contract'
 import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
 
@@ -14,6 +20,8 @@ export interface NewsLog {
   /** What the server has not acknowledged yet, oldest first, as much as one statement holds. */
   pending(): readonly NewsItem[]
   isPending(actionId: string): boolean
+  /** The last item that the server has acknowledged; its digest is the key's thumbprint before the first. */
+  head(): ChainHead
   acknowledge(upTo: number): Promise<void>
 }
 
@@ -31,6 +39,8 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
   let last = kept.at(-1) ?? null
   let unsaid = kept.filter(({ n }) => n > acknowledged)
   let said = kept.filter(({ n }) => n <= acknowledged)
+  // Of what the server has, the last is kept until a later one is: the chain is shown to go on from it.
+  let heard = said.at(-1) ?? null
   // One at a time: an item carries the digest of the one before.
   let writing: Promise<void> = Promise.resolve()
   const append = async (news: News): Promise<void> => {
@@ -48,12 +58,16 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
     },
     pending: () => unsaid.slice(0, maxNewsPerStatement),
     isPending: (actionId) => unsaid.some(({ action }) => action === actionId),
+    head: () =>
+      heard === null
+        ? { sequence: 0, digest: genesis }
+        : { sequence: heard.n, digest: digestOf(canonical(heard)) },
     acknowledge: async (upTo) => {
       said = [...said, ...unsaid.filter(({ n }) => n <= upTo)]
       unsaid = unsaid.filter(({ n }) => n > upTo)
-      // The newest stays, whatever it is: the next one is chained to it.
-      const done = said.filter(({ n }) => n !== last?.n)
-      said = said.filter(({ n }) => n === last?.n)
+      heard = said.at(-1) ?? heard
+      const done = said.filter((item) => item !== heard)
+      said = said.filter((item) => item === heard)
       for (const { n } of done) await removeFolder(fileOf(n))
     },
   }

@@ -13,8 +13,15 @@ export interface OrderParts {
   readonly host: Host
 }
 
-/** When it resolves, everything that the reply ordered is on disk. */
-export async function obey(parts: OrderParts, { reply, sentAt }: Answer): Promise<void> {
+/** When it resolves, everything that the reply ordered is on disk. `lastEpoch`: of the reply before. */
+export async function obey(
+  parts: OrderParts,
+  { reply, sentAt }: Answer,
+  lastEpoch: string | null,
+): Promise<void> {
+  if (lastEpoch !== null && lastEpoch !== reply.epoch) {
+    for (const ended of await parts.journal.relist()) await parts.news.tell(ended)
+  }
   for (const id of reply.cancels) await cancel(parts, id)
   const isNew = await accept(parts, reply)
   parts.runner.permit([...reply.starts, ...reply.offers.map(({ id }) => id)], sentAt)
@@ -61,8 +68,9 @@ async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise
 
 /** Final at the server: forgotten here once it is over and all of it has been heard, or if it was never begun. */
 async function letGo({ journal, news, runner, host }: OrderParts, id: string): Promise<void> {
+  if (news.isPending(id)) return
   const record = await journal.find(id)
-  if (record === null || news.isPending(id)) return
+  if (record === null) return journal.settle(id)
   if (record.outcome === null) {
     // The server has stopped waiting. What has begun goes on to its own end, and is told late.
     if (!(await journal.decide(id, { verdict: 'withdrawn', at: host.now() }))) return
@@ -73,9 +81,15 @@ async function letGo({ journal, news, runner, host }: OrderParts, id: string): P
 
 /** Every action that is held, and where each stands. */
 export async function listHeld(journal: Journal): Promise<readonly Held[]> {
-  const records = await journal.all()
-  return records.map(({ offer, outcome, verdict }) => ({
+  const held = (await journal.all()).map(({ offer, outcome, verdict }) => ({
     id: offer.id,
-    state: outcome !== null ? 'over' : verdict?.verdict === 'start' ? 'started' : 'accepted',
+    state:
+      outcome !== null
+        ? ('over' as const)
+        : verdict?.verdict === 'start'
+          ? ('started' as const)
+          : ('accepted' as const),
   }))
+  const over = (await journal.relisted()).map((id) => ({ id, state: 'over' as const }))
+  return [...held, ...over]
 }

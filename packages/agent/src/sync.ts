@@ -37,6 +37,7 @@ interface State {
 /** What a statement is made of: read when it is built, and not again while it is said again. */
 export interface Self {
   readonly news: readonly NewsItem[]
+  readonly newsHead: ChainHead
   readonly held: readonly Held[]
   readonly facts: Facts
   readonly capabilities: Capabilities
@@ -46,6 +47,8 @@ export interface Answer {
   readonly reply: Reply
   /** When the nonce was first sent, by the clock that counts suspend; null when an earlier agent sent it. */
   readonly sentAt: number | null
+  /** The statement had been made for an earlier try: what has happened since is not in it. */
+  readonly isRepeated: boolean
 }
 
 /** The server has said, signed, that this device's history is not the one it has taken. Only a new enrolment helps. */
@@ -93,6 +96,7 @@ export class Sync {
 
   /** Throws when there was no answer that counts; the same statement is then said again by the next call. */
   async exchange(self: () => Promise<Self>): Promise<Answer> {
+    const isRepeated = this.state.pending !== null
     const { jws, nonce } = this.state.pending ?? (await this.build(await self()))
     const { orderKey, machineId, server } = this.identity
     const text = await post(server + devicePaths.sync, jws)
@@ -101,7 +105,7 @@ export class Sync {
     if (reply.seq > this.state.seq) {
       throw new TwoHistories('The server has taken later statements than this device has made.')
     }
-    return { reply, sentAt: this.sentAt }
+    return { reply, sentAt: this.sentAt, isRepeated }
   }
 
   /** The orders of the last answer are in the journal: its nonce is spent. */

@@ -161,6 +161,8 @@ export const Statement = Type.Object({
   epoch: OrNull(Type.String()),
   bootId: Type.String(),
   news: Type.Array(NewsItem, { maxItems: maxNewsPerStatement }),
+  /** The last news item that the server has acknowledged; a server that was restored takes up the chain from here. */
+  newsHead: ChainHead,
   held: Type.Array(Held),
   /** The server's event chain for this device, as the last accepted reply had it. */
   serverHead: OrNull(ChainHead),

@@ -1,5 +1,5 @@
 /** RunScript: a script from the library, pinned by its hash, run once in the action's scope. */
-import type { CommandOutcome, RunScript, RunScriptResult } from '@countermand/contract'
+import type { CommandOutcome, ResultRef, RunScript, RunScriptResult } from '@countermand/contract'
 import { CannotBeDone, type Body, type Executor, type Prepared, type Run } from './executor.ts'
 
 /** Of each stream this much is kept, from its beginning. */
@@ -17,11 +17,12 @@ export const liveResponse: Executor = {
 
   conclude: async (run, body) => {
     const { startedAt, endedAt, overran } = body
-    const result = await resultOf(run, body)
-    const content = new TextEncoder().encode(JSON.stringify(result))
-    const { sha256, size } = await run.deliver(indexOfScript, content)
-    const fileName = `${result.script_name.replaceAll(/[^\w.-]/g, '_')}_result.json`
     const errors = errorsOf(run, body)
+    const result = await deliver(run, body).catch((thrown: unknown) => {
+      if (!(thrown instanceof CannotBeDone)) throw thrown
+      errors.push(`its result could not be kept: ${thrown.message}`)
+      return null
+    })
     const failed = body.status === null || overran
     const command: CommandOutcome = {
       index: indexOfScript,
@@ -29,7 +30,7 @@ export const liveResponse: Executor = {
       endedAt,
       errors,
       status: failed ? 'Failed' : 'Completed',
-      result: { sha256, size, fileName },
+      result,
     }
     const outcome = overran ? 'timed_out' : failed ? 'failed' : 'succeeded'
     return { outcome, detail: errors[0] ?? null, commands: [command] }
@@ -73,6 +74,14 @@ async function prepare(run: Run, script: RunScript): Promise<Prepared> {
   await host.files.makeFolder(cwd)
   await host.files.makeFolder(`${folder}/run`)
   return { command: [...interpreter, path, ...script.args], cwd, env: host.environment }
+}
+
+/** Brings the result file of the reference to the server. */
+async function deliver(run: Run, body: Body): Promise<ResultRef> {
+  const result = await resultOf(run, body)
+  const content = new TextEncoder().encode(JSON.stringify(result))
+  const { sha256, size } = await run.deliver(indexOfScript, content)
+  return { sha256, size, fileName: `${result.script_name.replaceAll(/[^\w.-]/g, '_')}_result.json` }
 }
 
 async function resultOf(run: Run, { status, leftRunning }: Body): Promise<RunScriptResult> {

@@ -127,11 +127,14 @@ class Exchange {
 
   /** Applies what is new, in the device's own order. Null when its chain of news does not hold. */
   private async news(device: Device): Promise<Device | null> {
-    let { news, newsDigest } = device.order
+    const { newsHead } = this.statement
+    const isAhead = this.isFromBefore() && newsHead.sequence > device.order.news
+    let [news, newsDigest] = isAhead
+      ? [newsHead.sequence, newsHead.digest]
+      : [device.order.news, device.order.newsDigest]
     for (const item of this.statement.news) {
       if (item.n <= news) continue
-      const follows = item.n === news + 1 && item.previous === newsDigest
-      if (!follows && !this.isFromBefore()) return null
+      if (item.n !== news + 1 || item.previous !== newsDigest) return null
       await this.apply(device, item)
       news = item.n
       newsDigest = this.app.digest(canonical(item))

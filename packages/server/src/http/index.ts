@@ -74,12 +74,11 @@ function createServer(log: HttpOptions['log']): FastifyInstance {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: defaultBodyLimit,
     exposeHeadRoutes: false,
-    routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: 4096 },
+    routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: longestUrl },
     // The correlation id of every answer; a caller's own would let one request pose as another.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    // Without a version the latest is used (`wire.md` 11), and there is one.
-    rewriteUrl: (request) => (request.url ?? '/').replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api'),
+    rewriteUrl: (request) => plainUrl(request.url ?? '/'),
     frameworkErrors: (thrown, request, reply) => {
       void answer(asRefusal(thrown), thrown, request, reply)
     },
@@ -93,10 +92,34 @@ function createServer(log: HttpOptions['log']): FastifyInstance {
   })
   server.decorateRequest('checked')
   server.addHttpMethod('GET', { hasBody: true, overrideExisting: true })
+  server.addHook('onRequest', async ({ headers }) => {
+    if (!/^[\w.+-]+\/[\w.+-]+/.test(headers['content-type'] ?? '')) delete headers['content-type']
+  })
   // Every body comes as bytes, whatever it calls itself: clients label JSON as forms, or as nothing (`wire.md` 6).
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
   return server
+}
+
+/** Node takes no longer head. */
+const longestUrl = 16 * 1024
+
+/**
+ * Without a version the latest is used (`wire.md` 11), and there is one. An escape that is none is taken literally: an id of
+ * any shape is an id that is not found.
+ */
+export function plainUrl(url: string): string {
+  const [path = '', ...query] = url.replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api').split('?')
+  return [isEscaped(path) ? path : path.replaceAll('%', '%25'), ...query].join('?')
+}
+
+function isEscaped(path: string): boolean {
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
 }
 
 /** One line an answer: the route, never the URL, which may hold a link. */

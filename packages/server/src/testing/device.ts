@@ -44,14 +44,15 @@ export const signed = (key: Key, payload: object, header: object): Promise<strin
     .sign(key.secret)
 
 /** The payload of a message that holds: signed by the key of this thumbprint, of this kind. */
-export async function opened(jws: string, thumbprint: string, type: string): Promise<unknown> {
+export async function opened<Body>(jws: string, thumbprint: string, type: string): Promise<Body> {
   const [head = ''] = jws.split('.')
-  const header = JSON.parse(Buffer.from(head, 'base64url').toString()) as { typ?: string; jwk?: JWK }
+  const header: { typ?: string; jwk?: JWK } = JSON.parse(Buffer.from(head, 'base64url').toString())
   assert.ok(header.jwk, 'the header brings the key along')
   assert.equal(await calculateJwkThumbprint(header.jwk), thumbprint, 'it is the pinned key')
   assert.equal(header.typ, type)
   const { payload } = await compactVerify(jws, await importJWK(header.jwk, 'EdDSA'))
-  return JSON.parse(Buffer.from(payload).toString())
+  const body: Body = JSON.parse(Buffer.from(payload).toString())
+  return body
 }
 
 export interface EnrolmentToken {
@@ -62,7 +63,8 @@ export interface EnrolmentToken {
 
 export function readToken(text: string): EnrolmentToken {
   assert.ok(text.startsWith('cme1.'))
-  return JSON.parse(Buffer.from(text.slice(5), 'base64url').toString()) as EnrolmentToken
+  const token: EnrolmentToken = JSON.parse(Buffer.from(text.slice(5), 'base64url').toString())
+  return token
 }
 
 export const factsOf = (hostName: string): Facts => ({
@@ -114,7 +116,7 @@ export async function enrol(server: TestServer, options: EnrolmentOptions = {}):
   const { jws, key, token } = await enrolmentOf(server, options)
   const answer = await post(server, '/device/enrol', jws)
   expectStatus(200, answer)
-  const said = (await opened(answer.text, token.orderKey, 'countermand-enrolled+jws')) as Enrolled
+  const said = await opened<Enrolled>(answer.text, token.orderKey, 'countermand-enrolled+jws')
   assert.equal(said.key, key.thumbprint, 'the answer is to this key')
   const { name = 'ws-017', capabilities = able } = options
   return new TestDevice(
@@ -195,7 +197,7 @@ export class TestDevice {
   /** Adds an item to its chained news; said with the next statement, and again until a reply acknowledges it. */
   tell(news: News): NewsItem {
     const { n, digest } = this.memory.lastNews
-    const item = { n: n + 1, previous: digest, at: '2026-02-03T04:05:07.5Z', ...news } as NewsItem
+    const item = { n: n + 1, previous: digest, at: '2026-02-03T04:05:07.5Z', ...news }
     const lastNews = { n: item.n, digest: sha256(canonicalJson(item)) }
     this.memory = { ...this.memory, news: [...this.memory.news, item], lastNews }
     return item
@@ -207,7 +209,14 @@ export class TestDevice {
     const nonce = randomBytes(16).toString('base64url')
     const list = [...held].map(([id, state]) => ({ id, state }))
     const about = { protocol: 1, machineId: this.machineId, server: this.orderKey, bootId: 'boot-1' }
-    const order = { seq: seq + 1, previous: digest, nonce, epoch, serverHead }
+    // The head that the first item said again is chained to; the last item of all where there is none.
+    const [first] = news
+    const { lastNews } = this.memory
+    const newsHead =
+      first === undefined
+        ? { sequence: lastNews.n, digest: lastNews.digest }
+        : { sequence: first.n - 1, digest: first.previous }
+    const order = { seq: seq + 1, previous: digest, nonce, epoch, serverHead, newsHead }
     const self = { facts: factsOf(this.name), capabilities: this.capabilities }
     const statement: Statement = { ...about, ...order, news: [...news], held: list, ...self, ...changes }
     const jws = await signed(this.key, statement, {
@@ -229,7 +238,7 @@ export class TestDevice {
   async exchange(said: Said): Promise<Reply> {
     const answer = await this.send(said)
     expectStatus(200, answer)
-    const reply = (await opened(answer.text, this.orderKey, 'countermand-reply+jws')) as Reply
+    const reply = await opened<Reply>(answer.text, this.orderKey, 'countermand-reply+jws')
     assert.equal(reply.nonce, said.statement.nonce, 'signed over the nonce of the statement')
     assert.equal(reply.machineId, this.machineId)
     return reply

@@ -1,7 +1,7 @@
 /** What is on disk, read past the server: its word about its own history would prove nothing. */
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
 
 export interface KeptEvent {
   readonly n: number
@@ -52,27 +52,52 @@ export function canonicalJson(value: unknown): string {
   return `{${inner.join(',')}}`
 }
 
-const fields = `n, chain, sequence, previous, digest, kind, action_id as actionId, actor, alarm, at, data, statement`
+type Row = Readonly<Record<string, SQLOutputValue>>
+
+const textOf = (value: SQLOutputValue | undefined): string | null =>
+  typeof value === 'string' ? value : null
+
+function toEvent(row: Row): KeptEvent {
+  const data: KeptEvent['data'] = JSON.parse(String(row.data))
+  return {
+    n: Number(row.n),
+    chain: String(row.chain),
+    sequence: Number(row.sequence),
+    previous: String(row.previous),
+    digest: String(row.digest),
+    kind: String(row.kind),
+    actionId: textOf(row.action_id),
+    actor: textOf(row.actor),
+    alarm: row.alarm === 1,
+    at: Number(row.at),
+    data,
+    statement: textOf(row.statement),
+  }
+}
+
+const toStatement = (row: Row): KeptStatement => ({
+  digest: String(row.digest),
+  machineId: String(row.machine_id),
+  seq: Number(row.seq),
+  jws: String(row.jws),
+})
 
 export function openHistory(folder: string): History {
   const db = new DatabaseSync(join(folder, 'countermand.db'), { timeout: 5_000 })
-  const events = (where: string, ...values: readonly (string | number)[]): readonly KeptEvent[] =>
-    db
-      .prepare(`select ${fields} from events where ${where} order by n`)
-      .all(...values)
-      .map((row) => ({ ...row, alarm: row.alarm === 1, data: JSON.parse(String(row.data)) }) as KeptEvent)
-  const headOf = (chain: string): unknown =>
-    db.prepare('select sequence, digest from chains where chain = ?').get(chain)
+  const all = (sql: string, ...values: readonly SQLInputValue[]): readonly Row[] =>
+    db.prepare(sql).all(...values)
+  const events = (where: string, value: SQLInputValue): readonly KeptEvent[] =>
+    all(`select * from events where ${where} order by n`, value).map(toEvent)
   return {
     events: (n = 0) => events('n > ?', n),
     ofAction: (id) => events('action_id = ?', id),
-    last: () => Number(db.prepare('select coalesce(max(n), 0) as n from events').get()?.n),
+    last: () => Number(all('select coalesce(max(n), 0) as n from events')[0]?.n),
     statements: (machineId) =>
-      db
-        .prepare('select digest, machine_id as machineId, seq, jws from statements where machine_id = ?')
-        .all(machineId)
-        .map((row) => ({ ...row }) as unknown as KeptStatement),
-    faultsOf: (chain) => faults(events('chain = ?', chain), headOf(chain)),
+      all('select * from statements where machine_id = ? order by seq', machineId).map(toStatement),
+    faultsOf: (chain) => {
+      const head = all('select sequence, digest from chains where chain = ?', chain)[0]
+      return faults(events('chain = ?', chain), { ...head })
+    },
     tamper: (sql) => db.exec(sql),
     close: () => db.close(),
   }

@@ -61,6 +61,8 @@ export interface TestServer {
   client(permissions: readonly string[], name?: string): Promise<Client>
   /** A token of the one client with just these permissions; a new one when the clock has outrun the last. */
   token(...permissions: readonly string[]): Promise<string>
+  /** The same for a client of another name. */
+  tokenAs(name: string, ...permissions: readonly string[]): Promise<string>
   tokenOf(client: Client): Promise<string>
   /** Puts a script into the library. */
   upload(name: string, content?: string): Promise<void>
@@ -80,6 +82,8 @@ export interface ServerOptions {
 
 export const unlimited = ['--limits', 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,library=-/-']
 export const impatient = ['--settle-ms', '0']
+/** Who asks where nobody is named. */
+export const anyone = 'an application'
 export const publicUrl = 'https://countermand.example'
 
 export async function openServer(options: ServerOptions = {}): Promise<TestServer> {
@@ -89,12 +93,13 @@ export async function openServer(options: ServerOptions = {}): Promise<TestServe
   const standing = ['--data', folder, '--public-url', publicUrl, '--no-agent']
   const config = readConfig([...standing, ...flags], {}, true)
   const clock: Clock = { now: start, pass: (ms) => void (clock.now = new Date(clock.now.getTime() + ms)) }
-  const { app, http, close } = await compose(config, { now: () => clock.now, logLevel: 'silent' })
+  const running = await compose(config, { now: () => clock.now, logLevel: 'silent' })
+  const { app, http } = running
   if (!ownKeys && sharedKeys === null) shareKeys(folder)
   const history = openHistory(folder)
   const end = async (): Promise<void> => {
     history.close()
-    await close()
+    await running.close()
     rmSync(folder, { recursive: true, force: true })
   }
   return { app, http, folder, clock, history, close: end, ...helpers({ app, http, clock }) }
@@ -114,11 +119,12 @@ type Helpers = Omit<TestServer, 'app' | 'http' | 'folder' | 'clock' | 'history' 
 
 function helpers({ app, http, clock }: Parts): Helpers {
   const ask = <Body>(asked: Asked): Promise<Answer<Body>> => inject<Body>(http, asked)
-  const client = (permissions: readonly string[], name = 'an application'): Promise<Client> =>
+  const client = (permissions: readonly string[], name = anyone): Promise<Client> =>
     makeClient(app, permissions, name)
   const tokenOf = ({ id, secret }: Client): Promise<string> =>
     fetchToken(ask, app.identity.tenantId, [id, secret])
-  const token = keptTokens(clock, async (permissions) => tokenOf(await client(permissions)))
+  const tokenAs = keptTokens(clock, async (name, permissions) => tokenOf(await client(permissions, name)))
+  const token = (...permissions: readonly string[]): Promise<string> => tokenAs(anyone, ...permissions)
   const upload = async (name: string, content = '#!/bin/sh\necho ok\n'): Promise<void> => {
     const sent = { ...form(name, content), token: await token('Library.Manage') }
     expectStatus(200, await ask({ method: 'POST', path: '/api/libraryfiles', ...sent }))
@@ -135,21 +141,21 @@ function helpers({ app, http, clock }: Parts): Helpers {
   }
   const enrolmentToken = async (forDevice: string | null = null): Promise<string> =>
     (await makeEnrolmentToken(app, { server: publicUrl, forDevice, by: 'test' })).token
-  return { ask, client, token, tokenOf, upload, issue, read, enrolmentToken }
+  return { ask, client, token, tokenAs, tokenOf, upload, issue, read, enrolmentToken }
 }
 
 /** Tokens by what they permit. They last an hour less a second; those with less than ten minutes left are not used. */
 function keptTokens(
   clock: Clock,
-  make: (permissions: readonly string[]) => Promise<string>,
-): (...permissions: readonly string[]) => Promise<string> {
+  make: (name: string, permissions: readonly string[]) => Promise<string>,
+): (name: string, ...permissions: readonly string[]) => Promise<string> {
   const kept = new Map<string, { token: Promise<string>; at: number }>()
-  return (...permissions) => {
-    const key = permissions.toSorted().join(' ')
+  return (name, ...permissions) => {
+    const key = [name, ...permissions.toSorted()].join('\n')
     const now = clock.now.getTime()
     const known = kept.get(key)
     if (known !== undefined && now >= known.at && now - known.at < 50 * minute) return known.token
-    const made = make(permissions)
+    const made = make(name, permissions)
     kept.set(key, { token: made, at: now })
     return made
   }
@@ -180,27 +186,34 @@ async function fetchToken(
 }
 
 async function inject<Body>(http: Running['http'], asked: Asked): Promise<Answer<Body>> {
-  const { method, path, token, body } = asked
+  const { method, path, token, body: sent } = asked
   const headers: Record<string, string> = { ...asked.headers }
   if (typeof token === 'string') headers.authorization ??= `Bearer ${token}`
-  const isPlain = body === undefined || typeof body === 'string' || Buffer.isBuffer(body)
+  const isPlain = sent === undefined || typeof sent === 'string' || Buffer.isBuffer(sent)
   if (!isPlain) headers['content-type'] ??= 'application/json'
-  const payload = isPlain ? body : JSON.stringify(body)
+  const payload = isPlain ? sent : JSON.stringify(sent)
   const answer = await http.inject({ method, url: path, headers, ...(payload !== undefined && { payload }) })
+  const body: Body = JSON.parse(isJson(answer.body) ? answer.body : 'null')
   return {
     status: answer.statusCode,
-    headers: answer.headers as Answer['headers'],
+    headers: textsOf(answer.headers),
     text: answer.body,
     bytes: answer.rawPayload,
-    body: readJson(answer.body) as Body,
+    body,
   }
 }
 
-function readJson(text: string): unknown {
+const textsOf = (
+  headers: Readonly<Record<string, string | number | string[] | undefined>>,
+): Answer['headers'] =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, value?.toString()]))
+
+function isJson(text: string): boolean {
   try {
-    return JSON.parse(text)
+    JSON.parse(text)
+    return true
   } catch {
-    return null
+    return false
   }
 }
 

@@ -89,8 +89,10 @@ export function look(hunt: Hunt, act: (process: Process) => void): number {
     const candidate = findProcess(pid)
     if (!candidate || candidate.isDead || candidate.isKernel || spared.has(pid)) continue
     seen.set(pid, candidate)
-    // Met here and not after the scan: by then, what forks on and on has moved.
-    if (isInSession(candidate) || carriesMark(pid, quarry.actionId)) meet(candidate)
+    // Who was met once belongs to it for good, whatever became of its parent. Met here and not after the scan: by then, what
+    // forks on and on has moved.
+    const isKnown = isSame(known.get(pid), candidate)
+    if (isKnown || isInSession(candidate) || carriesMark(pid, quarry.actionId)) meet(candidate)
   }
   for (let before = -1; before !== now.size;) {
     before = now.size

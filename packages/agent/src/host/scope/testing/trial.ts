@@ -130,8 +130,12 @@ export function inAnotherAgent(
     ${program}`
   const node = [process.execPath, '--input-type=module', '-e', text]
   const [file = '', ...args] = [...around, ...node]
-  const { stdout, stderr, signal } = spawnSync(file, args, { encoding: 'utf8', timeout: 25_000 })
-  if (signal !== null && signal !== 'SIGKILL') throw new Error(`ended by ${signal}: ${stderr}`)
+  const { stdout, stderr, signal, error } = spawnSync(file, args, {
+    encoding: 'utf8',
+    timeout: 25_000,
+    killSignal: 'SIGKILL',
+  })
+  if (signal !== null && error) throw error
   return stdout + stderr
 }
 

@@ -1,0 +1,114 @@
+/** Scenarios of an endpoint as data: refusals first, each naming the events that appear, and thereby all that do not. */
+import assert from 'node:assert/strict'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { anyone, openServer, type Answer, type Asked, type ErrorBody, type TestServer } from './server.ts'
+
+/** What all scenarios of a list have in common. */
+export interface Subject<Given> {
+  readonly method: Asked['method']
+  readonly path: (given: Given) => string
+  /** What must be there before the request; made anew for each scenario. */
+  readonly given: (server: TestServer) => Promise<Given>
+  /** What must be there for all of them. */
+  readonly before?: (server: TestServer) => Promise<void>
+  /** Permissions of the caller. */
+  readonly as: readonly string[]
+}
+
+export interface Scenario<Given> {
+  readonly name: string
+  readonly given?: (server: TestServer) => Promise<Given>
+  readonly path?: (given: Given) => string
+  /** Null for a request without a token. */
+  readonly as?: readonly string[] | null
+  readonly named?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Asked['body'] | ((given: Given) => Asked['body'])
+  readonly status: number
+  readonly code?: string
+  /** What the message of the error says: all of it as a text, parts of it as patterns. */
+  readonly says?: string | readonly RegExp[]
+  /** Keys of the answer with what each must be. */
+  readonly reply?: Readonly<Record<string, unknown>>
+  /** Kinds of all events that appear anywhere, in order. */
+  readonly events: readonly string[]
+  readonly check?: (answer: Answer, given: Given, server: TestServer) => void | Promise<void>
+}
+
+export function scenarios<Given>(
+  title: string,
+  subject: Subject<Given>,
+  list: readonly Scenario<Given>[],
+): void {
+  const firstSuccess = list.findIndex(({ status }) => status < 400)
+  const late = list.slice(firstSuccess).find(({ status }) => firstSuccess >= 0 && status >= 400)
+  if (late !== undefined) throw new Error(`refusals come first: ${late.name}`)
+  describe(title, () => {
+    let server: TestServer
+    beforeAll(async () => {
+      server = await openServer()
+      await subject.before?.(server)
+    })
+    afterAll(() => server.close())
+    for (const scenario of list) test(scenario.name, () => play(server, subject, scenario))
+  })
+}
+
+async function play<Given>(
+  server: TestServer,
+  subject: Subject<Given>,
+  scenario: Scenario<Given>,
+): Promise<void> {
+  const given = await (scenario.given ?? subject.given)(server)
+  const who = scenario.as === undefined ? subject.as : scenario.as
+  const token = who && (await server.tokenAs(scenario.named ?? anyone, ...who))
+  const path = (scenario.path ?? subject.path)(given)
+  const body = typeof scenario.body === 'function' ? scenario.body(given) : scenario.body
+  const before = server.history.last()
+  const { headers = {} } = scenario
+  const answer = await server.ask({
+    method: subject.method,
+    path,
+    token,
+    headers,
+    ...(body !== undefined && { body }),
+  })
+
+  assert.equal(answer.status, scenario.status, answer.text.slice(0, 500))
+  checkDialect(answer)
+  if (scenario.code !== undefined) checkError(answer, scenario.code, scenario.says)
+  if (scenario.reply !== undefined) checkReply(answer, scenario.reply)
+  const kinds = server.history.events(before).map(({ kind }) => kind)
+  assert.deepEqual(kinds, scenario.events, 'these events, and no others')
+  await scenario.check?.(answer, given, server)
+}
+
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+
+/** What holds of every answer (`wire.md` 8 and 18): a request id; JSON that says so; `error` exactly in errors. */
+export function checkDialect({ status, headers, text, body }: Answer): void {
+  const requestId = headers['request-id'] ?? ''
+  assert.match(requestId, guid, 'the header request-id')
+  if (status === 204) return assert.equal(text, '')
+  assert.match(headers['content-type'] ?? '', /^application\/json(; charset=utf-8)?$/)
+  assert.ok(typeof body === 'object' && body !== null, text)
+  if (status < 400) return assert.ok(!('error' in body), 'no key "error" outside an error')
+  assert.equal(text, JSON.stringify(body), 'compact JSON')
+  assert.deepEqual(Object.keys(body), ['error'])
+  const { error }: ErrorBody = JSON.parse(text)
+  assert.deepEqual(Object.keys(error), ['code', 'message', 'target'])
+  assert.equal(error.target, requestId, 'the target is the request id')
+}
+
+function checkReply({ text }: Answer, expected: Readonly<Record<string, unknown>>): void {
+  const body: Record<string, unknown> = JSON.parse(text)
+  const shown = Object.keys(expected).map((key) => [key, body[key]])
+  assert.deepEqual(Object.fromEntries(shown), expected)
+}
+
+export function checkError(answer: Answer, code: string, says: Scenario<never>['says'] = []): void {
+  const { error }: ErrorBody = JSON.parse(answer.text)
+  assert.equal(error.code, code, answer.text)
+  if (typeof says === 'string') assert.equal(error.message, says)
+  else for (const pattern of says) assert.match(error.message, pattern)
+}
