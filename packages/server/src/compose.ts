@@ -2,7 +2,10 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import type { App } from './app/ports.ts'
+import type { Kysely } from 'kysely'
+import type { App, Change, Identity, Store } from './app/ports.ts'
+import { reads } from './app/reads.ts'
+import { writes } from './app/writes.ts'
 import { expireActions } from './app/expire-actions.ts'
 import { sweepFiles } from './app/sweep-files.ts'
 import { memoryBus } from './bus/memory.ts'
@@ -12,11 +15,13 @@ import { diskFiles } from './files/disk.ts'
 import { openHttp } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
 import { openSigner } from './signing/key-file.ts'
-import { openSqlite } from './store/dialect.ts'
+import { openPostgres, openSqlite } from './store/dialect.ts'
 import { digestOf } from './store/events.ts'
 import { migrate } from './store/migrations/index.ts'
 import { settled } from './store/settings.ts'
-import { openStore } from './store/store.ts'
+import { openPostgresStore } from './store/postgres-store.ts'
+import type { Tables } from './store/schema.ts'
+import { openSqliteStore } from './store/sqlite-store.ts'
 import { every } from './timers.ts'
 
 export interface Running {
@@ -29,23 +34,26 @@ export interface ComposeOptions {
   readonly now?: () => Date
   /** Level of the structured log on standard output. */
   readonly logLevel: string
+  /** The database is gone from under the server. Ends the process where it is left out. */
+  readonly died?: (reason: unknown) => void
 }
 
 /** Wires one server over one data folder; it does not listen yet. */
 export async function compose(
   config: Config,
-  { now = () => new Date(), logLevel }: ComposeOptions,
+  { now = () => new Date(), logLevel, died = fatal }: ComposeOptions,
 ): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
-  const db = openSqlite(join(config.dataFolder, 'countermand.db'))
-  await migrate(db)
-  const tenantId = await settled(db, 'tenant_id', () => randomIds.guid())
-  const epoch = await settled(db, 'epoch', () => randomIds.guid())
-  // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
-  const issuer = `https://sts.windows.net/${tenantId}/`
   const bus = memoryBus()
+  const { store, identity } = await openDatabase(config, {
+    now,
+    died,
+    committed: (change) => bus.publish(change),
+  })
+  // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
+  const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const app: App = {
-    store: openStore(db, (change) => bus.publish(change)),
+    store,
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     files: diskFiles(join(config.dataFolder, 'files')),
@@ -53,7 +61,7 @@ export async function compose(
     ids: randomIds,
     now,
     digest: digestOf,
-    identity: { tenantId, epoch },
+    identity,
     settleWithinMs: config.settleWithinMs,
     runLimitsMs: config.runLimitsMs,
   }
@@ -72,4 +80,43 @@ export async function compose(
       await app.store.close()
     },
   }
+}
+
+function fatal(reason: unknown): never {
+  console.error(reason)
+  process.exit(1)
+}
+
+interface DatabaseOptions {
+  readonly now: () => Date
+  readonly committed: (change: Change) => void
+  readonly died: (reason: unknown) => void
+}
+
+/** SQLite in the data folder, or PostgreSQL where a URL is given. */
+async function openDatabase(
+  config: Config,
+  options: DatabaseOptions,
+): Promise<{ store: Store; identity: Identity }> {
+  const { now, committed, died } = options
+  if (config.databaseUrl !== null) {
+    const db = openPostgres(config.databaseUrl)
+    const identity = await prepare(db)
+    const known = { epoch: identity.epoch, digest: digestOf }
+    return { identity, store: openPostgresStore({ db, known, now, committed, works: { reads, writes } }) }
+  }
+  const file = join(config.dataFolder, 'countermand.db')
+  const { db } = openSqlite(file, 'alone')
+  const identity = await prepare(db)
+  await db.destroy()
+  const thread = new URL('./database-thread.ts', import.meta.url)
+  return { identity, store: openSqliteStore({ file, epoch: identity.epoch, now, thread, committed, died }) }
+}
+
+/** Up to date, and with a name. */
+async function prepare(db: Kysely<Tables>): Promise<Identity> {
+  await migrate(db)
+  const tenantId = await settled(db, 'tenant_id', () => randomIds.guid())
+  const epoch = await settled(db, 'epoch', () => randomIds.guid())
+  return { tenantId, epoch }
 }

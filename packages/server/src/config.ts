@@ -19,6 +19,8 @@ export interface Config {
   /** Base URL for the agent on this host. */
   readonly localUrl: string
   readonly dataFolder: string
+  /** PostgreSQL instead of SQLite in the data folder. */
+  readonly databaseUrl: string | null
   readonly agent: 'real' | 'pretend' | 'none'
   readonly allowContainment: boolean
   readonly limits: Readonly<Record<LimitClass, Limit>>
@@ -33,6 +35,7 @@ export class ConfigError extends Error {}
 export const usage = `npm start -- [flags]          each flag has a twin in the environment
   --listen HOST:PORT          COUNTERMAND_LISTEN             default 127.0.0.1:8600
   --data DIR                  COUNTERMAND_DATA               default ./data
+  --database-url URL          COUNTERMAND_DATABASE_URL       PostgreSQL; default: SQLite in the data folder
   --public-url URL            COUNTERMAND_PUBLIC_URL         default http://HOST:PORT
   --no-agent                  COUNTERMAND_NO_AGENT=1         leave out the agent for this host
   --pretend                   COUNTERMAND_PRETEND=1          a pretended device instead of this host
@@ -68,6 +71,7 @@ export function readConfig(
     publicUrl: publicUrl(text('public-url', 'PUBLIC_URL') ?? localUrl),
     localUrl,
     dataFolder: resolve(text('data', 'DATA') ?? 'data'),
+    databaseUrl: databaseUrl(text('database-url', 'DATABASE_URL')),
     agent: yes('no-agent', 'NO_AGENT') ? 'none' : pretend ? 'pretend' : 'real',
     allowContainment: yes('allow-containment', 'ALLOW_CONTAINMENT'),
     limits: readLimits(text('limits', 'LIMITS') ?? ''),
@@ -85,6 +89,7 @@ function parse(args: readonly string[]): Record<string, string | undefined> {
       options: {
         listen: word,
         data: word,
+        'database-url': word,
         'public-url': word,
         limits: word,
         'settle-ms': word,
@@ -114,6 +119,16 @@ function publicUrl(text: string): string {
     throw new ConfigError('--public-url takes an address such as https://countermand.example')
   }
   return text.replace(/\/+$/, '')
+}
+
+function databaseUrl(text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (!/^postgres(ql)?:\/\//.test(text)) {
+    throw new ConfigError(
+      '--database-url takes postgres://USER:PASSWORD@HOST:PORT/DATABASE; leave it out for SQLite',
+    )
+  }
+  return text
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -1,25 +1,32 @@
 import type { Action } from '../core/action-shape.ts'
 import { isOpen } from '../core/action.ts'
 import { findAction, unknownAction } from './read-action.ts'
-import type { App } from './ports.ts'
+import type { App, Work } from './ports.ts'
 
 /**
  * Takes an action back. The request is on disk when this returns; `cancelled` is said only with a proof, for which an
  * online device is waited for a moment.
  * @throws Refusal ResourceNotFound; BadRequest when the action has ended otherwise.
  */
-export async function cancelAction(
-  app: App,
-  id: string,
-  by: string,
-  comment: string | null,
-): Promise<Action> {
-  const action = await app.store.write(async ({ actions }) => {
-    const before = await actions.find(id)
-    if (before === null) throw unknownAction(id)
-    return actions.advance(before, { kind: 'cancel_requested', by, comment, reason: 'user' }, app.now())
-  })
+export async function cancelAction(app: App, request: CancelRequest): Promise<Action> {
+  const action = await app.store.write('requestCancel', request)
   return isOpen(action) ? settled(app, action) : action
+}
+
+export interface CancelRequest {
+  readonly id: string
+  readonly by: string
+  readonly comment: string | null
+}
+
+export const requestCancel: Work<CancelRequest, Action> = async (
+  { actions },
+  { id, by, comment },
+  { at },
+) => {
+  const before = await actions.find(id)
+  if (before === null) throw unknownAction(id)
+  return actions.advance(before, { kind: 'cancel_requested', by, comment, reason: 'user' }, at)
 }
 
 /** The action once it has ended, or as it is when the wait is over. */

@@ -11,7 +11,7 @@ import {
 import { serverChain } from '../core/chain.ts'
 import { startOrder, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, EnrolmentRow, Rooms, VerifiedMessage } from './ports.ts'
+import type { App, EnrolmentRow, Rooms, VerifiedMessage, Work } from './ports.ts'
 
 const tokenLifetimeMs = 24 * 60 * 60_000
 
@@ -33,35 +33,37 @@ export async function makeEnrolmentToken(
   const now = app.now()
   const expiresAt = new Date(now.getTime() + tokenLifetimeMs)
   const row = { secretDigest: app.digest(secret), forDevice, expiresAt, usedByKey: null, machineId: null }
-  await app.store.write(async ({ enrolments, events }) => {
-    await enrolments.put(row)
-    const note = {
-      kind: 'enrolment.token_made',
-      actor: by,
-      alarm: false,
-      data: { forDevice, expiresAt: expiresAt.getTime() },
-    }
-    await events.append(serverChain, note, now)
-  })
+  await app.store.write('keepEnrolmentToken', { row, by })
   const token: EnrolmentToken = { server, orderKey: app.signer.orderThumbprint, secret }
   return { token: enrolmentTokenPrefix + Buffer.from(JSON.stringify(token)).toString('base64url'), expiresAt }
 }
 
-/** A device that is known before it has enrolled, so that its id can be given out. */
-export async function announceDevice(app: App, name: string): Promise<string> {
-  const device = blank(app, name)
-  await app.store.write(async ({ devices }) => devices.create(device))
-  return device.id
+type Kept = { readonly row: EnrolmentRow; readonly by: string }
+
+export const keepEnrolmentToken: Work<Kept, void> = async ({ enrolments, events }, { row, by }, { at }) => {
+  await enrolments.create(row)
+  const data = { forDevice: row.forDevice, expiresAt: row.expiresAt.getTime() }
+  await events.append(serverChain, { kind: 'enrolment.token_made', actor: by, alarm: false, data }, at)
 }
 
-const blank = (app: App, name: string): Device => ({
-  id: app.ids.device(),
+/** A device that is known before it has enrolled, so that its id can be given out. */
+export async function announceDevice(app: App, name: string): Promise<string> {
+  const id = app.ids.device()
+  await app.store.write('keepDevice', { id, name })
+  return id
+}
+
+export const keepDevice: Work<{ id: string; name: string }, void> = ({ devices }, { id, name }, { at }) =>
+  devices.create(blank(id, name, at))
+
+const blank = (id: string, name: string, at: Date): Device => ({
+  id,
   name,
   key: null,
   keyThumbprint: null,
   facts: null,
   capabilities: {},
-  firstSeen: app.now(),
+  firstSeen: at,
   lastSeen: null,
   lastAddress: null,
   tags: [],
@@ -83,7 +85,8 @@ export async function enrolDevice(app: App, jws: string): Promise<string> {
   if (request.server !== app.signer.orderThumbprint) throw refused('the token was made by another server')
   const formerId = await provenFormer(app, request.former, message.thumbprint)
 
-  const machineId = await app.store.write((rooms) => enrol(app, rooms, { message, request, formerId }))
+  const asked = { message, request, formerId, newId: app.ids.device() }
+  const machineId = await app.store.write('enrol', asked)
   const { epoch } = app.identity
   const answer: Enrolled = { protocol: protocolVersion, key: message.thumbprint, machineId, epoch }
   return app.signer.signOrder(answer, messageTypes.enrolled)
@@ -95,31 +98,30 @@ interface Request {
   readonly message: VerifiedMessage
   readonly request: Enrolment
   readonly formerId: string | null
+  /** For a device that gets a new one. */
+  readonly newId: string
 }
 
-async function enrol(app: App, rooms: Rooms, asked: Request): Promise<string> {
+/** The id of the device that has been enrolled. */
+export const enrol: Work<Request, string> = async (rooms, asked, { at, digest }) => {
   const { thumbprint } = asked.message
-  const token = await rooms.enrolments.find(app.digest(asked.request.secret))
+  const token = await rooms.enrolments.find(digest(asked.request.secret))
   if (token === null) throw refused('the token is not known here')
   if (token.usedByKey !== null) return sameAnswer(token, thumbprint)
-  if (token.expiresAt <= app.now()) throw refused('the token has expired; ask for a new one')
+  if (token.expiresAt <= at) throw refused('the token has expired; ask for a new one')
 
   const id = token.forDevice ?? asked.formerId
   const before = id === null ? null : await rooms.devices.find(id)
-  const device = before ?? blank(app, asked.request.facts.hostName)
+  const device = before ?? blank(asked.newId, asked.request.facts.hostName, at)
   if (before === null) await rooms.devices.create(device)
-  else await retire(app, rooms, before)
+  else await retire(rooms, before, at)
 
   const { facts, capabilities } = asked.request
   const key = { key: asked.message.key, keyThumbprint: thumbprint, order: startOrder(thumbprint) }
-  await rooms.devices.save({ ...device, ...key, name: facts.hostName, facts, capabilities })
-  await rooms.enrolments.put({ ...token, usedByKey: thumbprint, machineId: device.id })
+  await rooms.devices.save({ ...device, ...key, name: facts.hostName, facts, capabilities }, device)
+  await rooms.enrolments.use(token.secretDigest, { key: thumbprint, machineId: device.id })
   const data = { key: thumbprint, again: before?.key != null }
-  await rooms.events.append(
-    device.id,
-    { kind: 'device.enrolled', actor: null, alarm: false, data },
-    app.now(),
-  )
+  await rooms.events.append(device.id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)
   return device.id
 }
 
@@ -129,17 +131,17 @@ function sameAnswer(token: EnrolmentRow, thumbprint: string): string {
 }
 
 /** What the device held is gone with its former key (`core/action.ts`, device_gone). */
-async function retire(app: App, { actions }: Rooms, device: Device): Promise<void> {
+async function retire({ actions }: Rooms, device: Device, at: Date): Promise<void> {
   if (device.key === null) return
   for (const action of await actions.liveOf(device.id)) {
-    await actions.advance(action, { kind: 'device_gone', reason: 'device_reenrolled' }, app.now())
+    await actions.advance(action, { kind: 'device_gone', reason: 'device_reenrolled' }, at)
   }
 }
 
 /** The id of the device whose former key vouches for the new one; null where nobody does. */
 async function provenFormer(app: App, former: string | null, newKey: string): Promise<string | null> {
   if (former === null) return null
-  const find = (id: string) => app.store.read(({ devices }) => devices.find(id))
+  const find = (id: string) => app.store.read('device', id)
   const message = await app.signer.verifyDevice(
     former,
     messageTypes.former,

@@ -32,7 +32,7 @@ export async function issueToken(
   app: App,
   request: TokenRequest,
 ): Promise<{ token: string } | { refused: TokenRefusal }> {
-  const application = await app.store.read(({ applications }) => applications.find(request.clientId))
+  const application = await app.store.read('application', request.clientId)
   // Digests are compared, so the time taken says nothing of the secret.
   const given = app.digest(request.clientSecret)
   if (application === null || application.secretDigest !== given) return { refused: 'invalid_client' }

@@ -2,6 +2,8 @@
 import type { ActionType, ChainHead, CommandOutcome, LimitClass } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
+import type { Reads } from './reads.ts'
+import type { Writes } from './writes.ts'
 
 export interface App {
   readonly store: Store
@@ -28,14 +30,31 @@ export interface Identity {
 }
 
 /**
- * Everything durable. `write` runs its work in one transaction and returns after the commit is on disk. The work may be run
- * again when another writer was faster, so it does nothing but read and write rooms. A throw takes back all of it.
+ * Everything durable. Work is named, and its input and answer are plain data, because it is done where the database is: in a
+ * thread of its own, or at the end of a connection. `write` answers after the commit is on disk.
  */
 export interface Store {
-  read<T>(work: (rooms: Rooms) => Promise<T>): Promise<T>
-  write<T>(work: (rooms: Rooms) => Promise<T>): Promise<T>
+  read<Name extends keyof Reads>(name: Name, input: InputOf<Reads[Name]>): Promise<OutputOf<Reads[Name]>>
+  /** @throws Refusal as the work does; nothing of it is kept then, and nobody else's work is touched. */
+  write<Name extends keyof Writes>(name: Name, input: InputOf<Writes[Name]>): Promise<OutputOf<Writes[Name]>>
   close(): Promise<void>
 }
+
+/** What work knows beside its input. */
+export interface Moment {
+  readonly at: Date
+  readonly epoch: string
+  /** SHA-256, base64url. */
+  readonly digest: (text: string) => string
+}
+
+/**
+ * Work on rows, in one transaction with all that it does. It may be done again when another writer was faster, so it does
+ * nothing but read and write rooms.
+ */
+export type Work<Input, Output> = (rooms: Rooms, input: Input, moment: Moment) => Promise<Output>
+type InputOf<W> = W extends Work<infer Input, infer _> ? Input : never
+type OutputOf<W> = W extends Work<infer _, infer Output> ? Output : never
 
 export interface Rooms {
   readonly actions: ActionRows
@@ -44,6 +63,12 @@ export interface Rooms {
   readonly library: LibraryRows
   readonly applications: ApplicationRows
   readonly enrolments: EnrolmentRows
+}
+
+/** Of a list, newest first. */
+export interface Page {
+  readonly top: number
+  readonly skip: number
 }
 
 /** A device's signed statement as the cause of a change: kept verbatim, once, with the events that it caused. */
@@ -56,7 +81,7 @@ export interface Cause {
 export interface ActionRows {
   find(id: string): Promise<Action | null>
   /** Newest first. */
-  list(page: { readonly top: number; readonly skip: number }): Promise<readonly Action[]>
+  list(page: Page): Promise<readonly Action[]>
   /** Open, or ended while a cancel is still undelivered; oldest first. */
   liveOf(machineId: string): Promise<readonly Action[]>
   overdue(at: Date, most: number): Promise<readonly Action[]>
@@ -71,10 +96,13 @@ export interface DeviceRows {
   find(id: string): Promise<Device | null>
   /** By id, else by computer name in any case. */
   findNamed(idOrName: string): Promise<Device | null>
-  list(page: { readonly top: number; readonly skip: number }): Promise<readonly Device[]>
+  list(page: Page): Promise<readonly Device[]>
   create(device: Device): Promise<void>
-  /** Everything but the head of its chain, which only events move. */
-  save(device: Device): Promise<void>
+  /**
+   * Everything but the head of its chain, which only events move. `before` is how it was read: of two who take statements of
+   * one device at the same time, one is overtaken and does its work anew.
+   */
+  save(device: Device, before: Device): Promise<void>
   /** How far the chains of these devices have grown: their work counters. */
   workOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
   headOf(id: string): Promise<ChainHead>
@@ -153,7 +181,9 @@ export interface EnrolmentRow {
 
 export interface EnrolmentRows {
   find(secretDigest: string): Promise<EnrolmentRow | null>
-  put(row: EnrolmentRow): Promise<void>
+  create(row: EnrolmentRow): Promise<void>
+  /** Once; of two at the same time, one is overtaken. */
+  use(secretDigest: string, by: { readonly key: string; readonly machineId: string }): Promise<void>
 }
 
 /** Tells of commits. Anything it loses is found again by the next sync or the next look; nothing depends on it. */

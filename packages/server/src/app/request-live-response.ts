@@ -3,7 +3,7 @@ import type { Action } from '../core/action-shape.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseSecond, refuseUnable, scriptsOf } from '../core/request.ts'
 import { splitWords } from '../core/shell-words.ts'
-import type { App, Rooms } from './ports.ts'
+import type { App, Rooms, Work } from './ports.ts'
 
 export interface LiveResponseRequest {
   readonly machineId: string
@@ -14,36 +14,38 @@ export interface LiveResponseRequest {
 }
 
 /** Issues a live response. Scripts are pinned by their hash here: what the library holds later changes nothing. */
-export function requestLiveResponse(app: App, request: LiveResponseRequest): Promise<Action> {
-  const now = app.now()
-  const id = app.ids.action(now)
-  return app.store.write(async (rooms) => {
-    const device = await rooms.devices.find(request.machineId)
-    if (device === null) throw new Refusal('ResourceNotFound', `Machine ${request.machineId} was not found`)
-    refuseUnable(device.capabilities, 'LiveResponse', device.facts?.osPlatform ?? null)
-    const scripts = scriptsOf(request.commands, device.capabilities)
-    const commands = await Promise.all(scripts.map(({ scriptName, args }) => pinned(rooms, scriptName, args)))
-    refuseSecond(await rooms.actions.liveOf(device.id), 'LiveResponse')
-
-    const { reversible } = types.LiveResponse
-    return rooms.actions.create(
-      {
-        id,
-        type: 'LiveResponse',
-        machineId: device.id,
-        computerDnsName: device.name,
-        requestor: request.requestor,
-        comment: request.comment,
-        externalId: request.externalId,
-        scope: null,
-        reversible,
-        runLimitMs: app.runLimitsMs.LiveResponse,
-        parameters: { commands },
-        createdAt: now,
-      },
-      commands.map((_, index) => created(index)),
-    )
+export const requestLiveResponse = (app: App, request: LiveResponseRequest): Promise<Action> =>
+  app.store.write('issueLiveResponse', {
+    ...request,
+    id: app.ids.action(app.now()),
+    runLimitMs: app.runLimitsMs.LiveResponse,
   })
+
+type Issue = LiveResponseRequest & { readonly id: string; readonly runLimitMs: number }
+
+export const issueLiveResponse: Work<Issue, Action> = async (rooms, request, { at }) => {
+  const { id, machineId, requestor, comment, externalId, runLimitMs } = request
+  const device = await rooms.devices.find(machineId)
+  if (device === null) throw new Refusal('ResourceNotFound', `Machine ${machineId} was not found`)
+  refuseUnable(device.capabilities, 'LiveResponse', device.facts?.osPlatform ?? null)
+  const scripts = scriptsOf(request.commands, device.capabilities)
+  const commands: RunScript[] = []
+  for (const { scriptName, args } of scripts) commands.push(await pinned(rooms, scriptName, args))
+  refuseSecond(await rooms.actions.liveOf(device.id), 'LiveResponse')
+  const { reversible } = types.LiveResponse
+  const what = {
+    id,
+    type: 'LiveResponse',
+    scope: null,
+    reversible,
+    runLimitMs,
+    parameters: { commands },
+  } as const
+  const who = { machineId, computerDnsName: device.name, requestor, comment, externalId, createdAt: at }
+  return rooms.actions.create(
+    { ...what, ...who },
+    commands.map((_, index) => created(index)),
+  )
 }
 
 async function pinned({ library }: Rooms, scriptName: string, asked: string | null): Promise<RunScript> {

@@ -84,7 +84,7 @@ export async function openScript(
 }
 
 async function ownAction(app: App, machineId: string, actionId: string): Promise<Action> {
-  const action = await app.store.read(({ actions }) => actions.find(actionId))
+  const action = await app.store.read('action', actionId)
   // Another device's action is as unknown as none: nothing is learnt by trying.
   if (action === null || action.machineId !== machineId || !isOpen(action)) {
     throw new Refusal('ResourceNotFound', `Machine action ${actionId} was not found`)

@@ -14,7 +14,7 @@ import type { Action } from '../core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered } from '../core/action.ts'
 import { contradicts, judge, taken, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, Cause, Rooms } from './ports.ts'
+import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
 
 /** How long the ticket of a reply is good for: event stream and files, should the device not sync meanwhile. */
 const ticketLifetimeMs = 24 * 60 * 60_000
@@ -36,9 +36,8 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
     throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
   }
   const cause = { digest: app.digest(jws), seq: statement.seq, jws }
-  const orders = await app.store.write((rooms) =>
-    new Exchange(app, rooms, statement, cause).take(message.thumbprint, address),
-  )
+  const taken = { statement, cause, keyThumbprint: message.thumbprint, address }
+  const orders = await app.store.write('takeStatement', taken)
   if (orders === null) {
     throw new Refusal(
       'Conflict',
@@ -53,25 +52,38 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
 }
 
 const keyOf = async (app: App, id: string): Promise<Device['key']> =>
-  (await app.store.read(({ devices }) => devices.find(id)))?.key ?? null
+  (await app.store.read('device', id))?.key ?? null
+
+interface Taken {
+  readonly statement: Statement
+  readonly cause: Cause
+  readonly keyThumbprint: string
+  readonly address: string
+}
+
+/** The orders; null for a device whose statements contradict each other. */
+export const takeStatement: Work<Taken, Orders | null> = (
+  rooms,
+  { statement, cause, keyThumbprint, address },
+  moment,
+) => new Exchange(rooms, moment, statement, cause).take(keyThumbprint, address)
 
 /** One statement inside its transaction. */
 class Exchange {
-  private readonly app: App
   private readonly rooms: Rooms
+  private readonly moment: Moment
+  private readonly at: Date
   private readonly statement: Statement
   private readonly cause: Cause
-  private readonly at: Date
 
-  constructor(app: App, rooms: Rooms, statement: Statement, cause: Cause) {
-    this.app = app
+  constructor(rooms: Rooms, moment: Moment, statement: Statement, cause: Cause) {
     this.rooms = rooms
+    this.moment = moment
+    this.at = moment.at
     this.statement = statement
     this.cause = cause
-    this.at = app.now()
   }
 
-  /** The orders; null for a device whose statements contradict each other. */
   async take(keyThumbprint: string, address: string): Promise<Orders | null> {
     const { devices } = this.rooms
     const device = await devices.find(this.statement.machineId)
@@ -90,7 +102,7 @@ class Exchange {
         await this.compareHeads(device)
         await this.settle(device)
         const { serverHead: reportedHead } = this.statement
-        await devices.save({ ...next, ...this.portrait(address), reportedHead, lastSeen: this.at })
+        await devices.save({ ...next, ...this.portrait(address), reportedHead, lastSeen: this.at }, device)
         return this.ordersFor(next)
       }
     }
@@ -98,7 +110,7 @@ class Exchange {
 
   /** The device last heard a server of another epoch: this one was restored since, and has forgotten things. */
   private isFromBefore(): boolean {
-    return this.statement.epoch !== null && this.statement.epoch !== this.app.identity.epoch
+    return this.statement.epoch !== null && this.statement.epoch !== this.moment.epoch
   }
 
   private portrait(address: string): Pick<Device, 'name' | 'facts' | 'capabilities' | 'lastAddress'> {
@@ -120,7 +132,7 @@ class Exchange {
     if (device.order.forked) return null
     const data = { where, seq: this.statement.seq, taken: device.order.seq, digest: this.cause.digest }
     const note = { kind: 'device.cloned', actor: null, alarm: true, data }
-    await this.rooms.devices.save({ ...device, order: { ...device.order, forked: true } })
+    await this.rooms.devices.save({ ...device, order: { ...device.order, forked: true } }, device)
     await this.rooms.events.append(device.id, note, this.at, this.cause)
     return null
   }
@@ -137,7 +149,7 @@ class Exchange {
       if (item.n !== news + 1 || item.previous !== newsDigest) return null
       await this.apply(device, item)
       news = item.n
-      newsDigest = this.app.digest(canonical(item))
+      newsDigest = this.moment.digest(canonical(item))
     }
     if (news !== device.order.news) await this.rooms.events.keep(device.id, this.cause, this.at)
     const order = { ...taken(device.order, this.statement.seq, this.cause.digest), news, newsDigest }

@@ -7,7 +7,7 @@ export function mountHealth(server: FastifyInstance, app: App): void {
   server.get('/healthz', (_request, reply) => reply.send({ status: 'alive' }))
   server.get('/readyz', async (_request, reply) => {
     try {
-      await app.store.read(({ library }) => library.find(''))
+      await app.store.read('libraryFile', '')
     } catch {
       throw new Refusal('ServiceUnavailable', 'The store cannot be reached.')
     }

@@ -22,7 +22,7 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
   getMachineAction: ({ target, base }) => Promise.resolve(entity(base, target)),
 
   cancelMachineAction: async ({ app, caller, target, body, base }) =>
-    entity(base, await cancelAction(app, target.id, caller.name, body.Comment ?? null)),
+    entity(base, await cancelAction(app, { id: target.id, by: caller.name, comment: body.Comment ?? null })),
 
   getLiveResponseResult: ({ app, target, params, base }) =>
     Promise.resolve({

@@ -30,9 +30,7 @@ export async function makeCredentials(app: App, publicUrl: string): Promise<Cred
   const secret = app.ids.secret()
   const id = app.ids.guid()
   const row = { id, objectId: app.ids.guid(), name: 'first application', secretDigest: app.digest(secret) }
-  await app.store.write(({ applications }) =>
-    applications.create({ ...row, permissions: applicationPermissions }),
-  )
+  await app.store.write('keepApplication', { ...row, permissions: applicationPermissions })
   const { tenantId } = app.identity
   return {
     apiUrl: publicUrl,

@@ -45,6 +45,6 @@ async function tokenFor(app: App, server: string, forDevice: string): Promise<st
 }
 
 const lastSeen = async (app: App, machineId: string): Promise<number | null> => {
-  const device = await app.store.read(({ devices }) => devices.find(machineId))
+  const device = await app.store.read('device', machineId)
   return device?.lastSeen?.getTime() ?? null
 }

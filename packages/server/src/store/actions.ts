@@ -1,5 +1,5 @@
 import type { CommandOutcome } from '@countermand/contract'
-import type { Insertable, Kysely, Selectable } from 'kysely'
+import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import type { ActionRows, Cause } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue } from '../core/action.ts'
@@ -18,10 +18,11 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
     },
     list: async ({ top, skip }) =>
       (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
+    // The literal lets SQLite use the partial index; a bound value would not.
     liveOf: async (machineId) =>
-      (await rows.where('machine_id', '=', machineId).where('live', '=', 1).orderBy('n').execute()).map(
-        toAction,
-      ),
+      (
+        await rows.where('machine_id', '=', machineId).where('live', '=', sql.lit(1)).orderBy('n').execute()
+      ).map(toAction),
     overdue: async (at, most) =>
       (await rows.where('deadline_at', '<=', at.getTime()).orderBy('deadline_at').limit(most).execute()).map(
         toAction,

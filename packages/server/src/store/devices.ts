@@ -4,6 +4,7 @@ import { genesis } from '../core/chain.ts'
 import type { Device } from '../core/device.ts'
 import { headOf } from './events.ts'
 import type { DeviceRow, Tables } from './schema.ts'
+import { StaleWrite } from './stale-write.ts'
 
 type Found = Selectable<DeviceRow> & {
   readonly chain_sequence: number | null
@@ -34,8 +35,14 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
     create: async (device) => {
       await db.insertInto('devices').values(toRow(device)).execute()
     },
-    save: async (device) => {
-      await db.updateTable('devices').set(toRow(device)).where('id', '=', device.id).execute()
+    save: async (device, before) => {
+      const saved = await db
+        .updateTable('devices')
+        .set(toRow(device))
+        .where('id', '=', device.id)
+        .where('statement_order', '=', JSON.stringify(before.order))
+        .executeTakeFirst()
+      if (saved.numUpdatedRows === 0n) throw new StaleWrite()
     },
     workOf: async (ids) => {
       const heads = await db

@@ -1,6 +1,7 @@
 import type { Kysely } from 'kysely'
 import type { EnrolmentRow, EnrolmentRows } from '../app/ports.ts'
 import type { EnrolmentTokenRow, Tables } from './schema.ts'
+import { StaleWrite } from './stale-write.ts'
 
 export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({
   find: async (secretDigest) => {
@@ -11,13 +12,17 @@ export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({
       .executeTakeFirst()
     return row === undefined ? null : toEnrolment(row)
   },
-  put: async (enrolment) => {
-    const row = toRow(enrolment)
-    await db
-      .insertInto('enrolments')
-      .values(row)
-      .onConflict((conflict) => conflict.column('secret_digest').doUpdateSet(row))
-      .execute()
+  create: async (enrolment) => {
+    await db.insertInto('enrolments').values(toRow(enrolment)).execute()
+  },
+  use: async (secretDigest, { key, machineId }) => {
+    const used = await db
+      .updateTable('enrolments')
+      .set({ used_by_key: key, machine_id: machineId })
+      .where('secret_digest', '=', secretDigest)
+      .where('used_by_key', 'is', null)
+      .executeTakeFirst()
+    if (used.numUpdatedRows === 0n) throw new StaleWrite()
   },
 })
 

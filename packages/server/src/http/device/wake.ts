@@ -49,7 +49,7 @@ const streamHeaders = {
 }
 
 const workOf = (app: App, ids: readonly string[]): Promise<ReadonlyMap<string, number>> =>
-  app.store.read(({ devices }) => devices.workOf(ids))
+  app.store.read('workOfDevices', ids)
 
 /** What a reader may have left unread before it is taken for gone; it comes again and looks at the counter. */
 const mostUnread = 16 * 1024

@@ -1,0 +1,6 @@
+/** The composition of a database thread: the same rules and the same queries as anywhere, beside the file. */
+import { reads } from './app/reads.ts'
+import { writes } from './app/writes.ts'
+import { serveBatches } from './store/sqlite-thread.ts'
+
+serveBatches({ reads, writes })

@@ -1,0 +1,77 @@
+/** Work that waits together is done together: one transaction, one sync to disk, however many callers. */
+import { sql, type Kysely } from 'kysely'
+import type { Change, Moment } from '../app/ports.ts'
+import { failure, type Result } from './result.ts'
+import { perform, roomsOf, type Item, type Works } from './rooms.ts'
+import type { Tables } from './schema.ts'
+import { nothingTouched, type Touched } from './touched.ts'
+
+export interface Done {
+  readonly results: readonly Result[]
+  readonly change: Change
+}
+
+type Known = Omit<Moment, 'at'>
+
+/**
+ * Does each item behind a savepoint of its own: one that is refused or fails takes back its own rows and nobody else's. The
+ * results count only because the commit, on disk, came before them; if it fails, all of them have failed.
+ */
+export async function writeBatch(
+  db: Kysely<Tables>,
+  works: Works,
+  items: readonly Item[],
+  known: Known,
+): Promise<Done> {
+  try {
+    return await db.transaction().execute(async (tx) => {
+      const results: Result[] = []
+      const touched = nothingTouched()
+      for (const item of items) results.push(await guarded(tx, works, item, { known, touched }))
+      return { results, change: changeOf(touched) }
+    })
+  } catch (thrown) {
+    return { results: items.map(() => failure(thrown)), change: changeOf(nothingTouched()) }
+  }
+}
+
+async function guarded(
+  tx: Kysely<Tables>,
+  works: Works,
+  item: Item,
+  { known, touched }: { known: Known; touched: Touched },
+): Promise<Result> {
+  const own = nothingTouched()
+  await sql`savepoint item`.execute(tx)
+  try {
+    const value = await perform(works, item, roomsOf(tx, own), known)
+    await sql`release savepoint item`.execute(tx)
+    for (const id of own.actions) touched.actions.add(id)
+    for (const id of own.wake) touched.wake.add(id)
+    return { ok: true, value }
+  } catch (thrown) {
+    // Where the database has taken back the whole transaction already, this throws, and with it the batch.
+    await sql`rollback to savepoint item`.execute(tx)
+    return failure(thrown)
+  }
+}
+
+/** Reads together see one state. */
+export async function readBatch(
+  db: Kysely<Tables>,
+  works: Works,
+  items: readonly Item[],
+  known: Known,
+): Promise<Done> {
+  const results = await db.transaction().execute(async (tx) => {
+    const rooms = roomsOf(tx, nothingTouched())
+    const read: Result[] = []
+    for (const item of items) {
+      read.push(await perform(works, item, rooms, known).then((value) => ({ ok: true, value }), failure))
+    }
+    return read
+  })
+  return { results, change: changeOf(nothingTouched()) }
+}
+
+export const changeOf = ({ actions, wake }: Touched): Change => ({ actions: [...actions], wake: [...wake] })

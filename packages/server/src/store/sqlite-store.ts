@@ -1,0 +1,85 @@
+/** The store over a SQLite file: one thread that writes, one that reads, one that carries the log over into the file. */
+import { Worker } from 'node:worker_threads'
+import type { Change, Store } from '../app/ports.ts'
+import type { Done } from './batch.ts'
+import { openLane } from './lane.ts'
+import type { Item } from './rooms.ts'
+import type { ThreadData } from './sqlite-thread.ts'
+
+export interface SqliteStoreOptions {
+  readonly file: string
+  readonly epoch: string
+  readonly now: () => Date
+  /** Entry of a thread that serves batches. */
+  readonly thread: URL
+  /** Told of every commit, after it is on disk and before its callers are. */
+  readonly committed: (change: Change) => void
+  /** A thread has died; nothing can be stored any more. */
+  readonly died: (reason: unknown) => void
+}
+
+export function openSqliteStore(options: SqliteStoreOptions): Store {
+  const { file, epoch, now, committed } = options
+  const start = (mode: ThreadData['mode']): Thread => openThread(options, { file, epoch, mode })
+  const threads = { write: start('write'), read: start('read'), checkpoint: start('checkpoint') }
+  const tell = ({ change }: Done): void => {
+    if (change.actions.length + change.wake.length > 0) committed(change)
+  }
+  const writes = openLane((items) => threads.write.send(items), tell)
+  const reads = openLane(
+    (items) => threads.read.send(items),
+    () => undefined,
+  )
+  return {
+    read: (name, input) => reads.add({ name, input, at: now() }) as never,
+    write: (name, input) => writes.add({ name, input, at: now() }) as never,
+    close: async () => {
+      await Promise.all([writes.idle(), reads.idle()])
+      await Promise.all(Object.values(threads).map((thread) => thread.end()))
+    },
+  }
+}
+
+interface Thread {
+  send(items: readonly Item[]): Promise<Done>
+  end(): Promise<unknown>
+}
+
+interface Answer {
+  readonly id: number
+  readonly result?: Done
+  readonly failed?: string
+}
+
+function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData): Thread {
+  const worker = new Worker(thread, { workerData })
+  const open = new Map<number, PromiseWithResolvers<Done>>()
+  let ending = false
+  let last = 0
+  worker.on('message', ({ id, result, failed }: Answer) => {
+    const asked = open.get(id)
+    open.delete(id)
+    if (result === undefined) asked?.reject(new Error(failed))
+    else asked?.resolve(result)
+  })
+  const gone = (reason: unknown): void => {
+    for (const asked of open.values()) asked.reject(reason)
+    open.clear()
+    if (!ending) died(reason)
+  }
+  worker.on('error', gone)
+  worker.on('exit', (code) => gone(new Error(`A database thread has ended with ${code}.`)))
+  return {
+    send: (items) => {
+      const asked = Promise.withResolvers<Done>()
+      last += 1
+      open.set(last, asked)
+      worker.postMessage({ id: last, items })
+      return asked.promise
+    },
+    end: () => {
+      ending = true
+      return worker.terminate()
+    },
+  }
+}
