@@ -137,15 +137,16 @@ describe.skipIf(!isAble)('a host that reboots while a script runs', { timeout },
       assert.equal(runs(), 'ran\n')
     }))
 
-  test('with a cancel waiting for it: Cancelled, since nothing of it runs', () =>
+  test('with a cancel waiting for it: the reboot was first, so it failed and the cancel came too late', () =>
     withWorld({ around: withBootId, serverFlags: ['--settle-ms', '300'] }, async (world) => {
       const { id, runs } = await startLasting(world)
       await reboot(world, id)
       assert.equal((await world.api.cancel(id)).action.status, 'InProgress')
       await world.device.start()
-      const { status, countermand } = await world.api.untilOver(id)
+      const { status, countermand, cancellationDateTimeUtc } = await world.api.untilOver(id)
 
-      assert.deepEqual([status, countermand.proof], ['Cancelled', 'stopped'])
+      assert.deepEqual([status, countermand.cancel?.state, countermand.proof], ['Failed', 'too_late', null])
+      assert.equal(cancellationDateTimeUtc, null)
       assert.equal(runs(), 'ran\n')
     }))
 })

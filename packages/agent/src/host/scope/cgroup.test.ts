@@ -1,15 +1,12 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { needs } from '../../../../../test/needs.ts'
 import { openScopes } from '../scope.ts'
 import { Unkillable } from '../types.ts'
 import { insideScope } from './action-id.ts'
 import { placesIn } from './cgroup.ts'
-import { findProcess, parseStat, signalProcess } from './processes.ts'
+import { findProcess } from './processes.ts'
 import {
   inAnotherAgent,
   isBeating,
@@ -247,22 +244,5 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the agent and its group', 
       await expect(openScopes({ name, folder: '/nowhere', log: () => undefined })).rejects.toThrow(
         'part of a path',
       )
-  })
-})
-
-describe.skipIf(!needs('root'))('processes', () => {
-  test('a signal is sent only to the process that was meant, not to one that has its pid now', async () => {
-    const child = spawn('/bin/sleep', ['30'])
-    await once(child, 'spawn')
-    const now = findProcess(child.pid ?? 0)
-    if (!now) throw new Error('not there')
-    signalProcess({ ...now, startedAt: now.startedAt - 1 }, 'SIGKILL')
-    await sleep(200)
-    expect(findProcess(now.pid)?.isDead).toBe(false)
-    signalProcess(now, 'SIGKILL')
-    expect(await once(child, 'exit')).toEqual([null, 'SIGKILL'])
-
-    const stat = `${now.pid} (a) Z (b c) S 7 8 9 0 -1 64 ${'0 '.repeat(10)}1 0 4711 x`
-    expect(parseStat(stat)).toMatchObject({ pid: now.pid, parent: 7, session: 9 })
   })
 })

@@ -1,0 +1,107 @@
+/** An agent without a server: journal, news and runner over one folder and one machine, orders given by hand. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { News, NewsItem, Reply } from '@countermand/contract'
+import type { Host } from '../host/host.ts'
+import { openJournal, type Journal } from '../journal.ts'
+import { openNews, type NewsLog } from '../news.ts'
+import { obey } from '../orders.ts'
+import { recover } from '../recover.ts'
+import { openRunner, type Runner } from '../runner.ts'
+import type { Transfer } from '../transfer.ts'
+import { offerOf, replyOf, until, type Machine } from './fakes.ts'
+
+export const genesis = 'G'.repeat(43)
+
+export interface Parts {
+  readonly journal: Journal
+  readonly news: NewsLog
+  readonly runner: Runner
+  readonly host: Host
+  /** How often it has asked for a sync. */
+  readonly asked: () => number
+  /** Obeys a reply, sent `ageSeconds` ago. */
+  order(reply: Partial<Reply>, ageSeconds?: number | null): Promise<void>
+  /** Offers an action, and waits until it runs. */
+  start(id: string, runLimitMs?: number): Promise<void>
+  /** The news of an action so far. */
+  told(id: string): readonly NewsItem[]
+  /** Waits for the outcome, in the journal and told, and returns it. */
+  outcome(id: string): Promise<News>
+}
+
+export interface PartsOptions {
+  /** Stands between the script and its start: what the server is slow to send. */
+  readonly fetch?: () => Promise<void>
+  readonly deliver?: () => Promise<void>
+  /** Puts something between the parts, to let them die. */
+  readonly wrap?: <T extends object>(part: T, name: string) => T
+}
+
+/** A later agent on the same folder and machine recovers what an earlier one held. */
+export async function openParts(
+  folder: string,
+  machine: Machine,
+  options: PartsOptions = {},
+): Promise<Parts> {
+  const wrap = options.wrap ?? ((part) => part)
+  const journal = wrap(await openJournal(folder), 'journal')
+  const news = wrap(await openNews(folder, genesis, 0), 'news')
+  const host = machine.host()
+  const scopes = wrap(host.scopes, 'scopes')
+  let asked = 0
+  const runner = openRunner({
+    journal,
+    news,
+    host: { ...host, scopes },
+    transfer: wrap(fakeTransfer(options), 'transfer'),
+    syncSoon: () => (asked += 1),
+    log: () => undefined,
+  })
+  await recover({ journal, news, runner })
+  const order: Parts['order'] = (given, ageSeconds = 0) => {
+    const sentAt = ageSeconds === null ? null : machine.seconds - ageSeconds
+    return obey(
+      { journal, news, runner, host },
+      { reply: replyOf(given), sentAt, isRepeated: false },
+      'epoch-1',
+    )
+  }
+  return {
+    ...{ journal, news, runner, host, order },
+    asked: () => asked,
+    start: async (id, runLimitMs) => {
+      await order({ offers: [offerOf(id, runLimitMs)] })
+      await until('the script to run', () => machine.isAlive(id))
+    },
+    told: (id) => news.pending().filter(({ action }) => action === id),
+    outcome: (id) => outcomeOf(id, { journal, news }),
+  }
+}
+
+async function outcomeOf(id: string, { journal, news }: Pick<Parts, 'journal' | 'news'>): Promise<News> {
+  const find = async (): Promise<News | null> => (await journal.find(id))?.outcome ?? null
+  await until(`the outcome of ${id}`, async () => {
+    const outcome = await find()
+    return news.pending().some(({ action, kind }) => action === id && kind === outcome?.kind)
+  })
+  const outcome = await find()
+  if (outcome === null) throw new Error(`${id} has been forgotten`)
+  return outcome
+}
+
+function fakeTransfer({ fetch, deliver }: PartsOptions): Transfer {
+  return {
+    fetch: async ({ folder, sha256 }, signal) => {
+      await fetch?.()
+      signal.throwIfAborted()
+      const place = join(folder, `file-${sha256}`)
+      await writeFile(place, 'id\n')
+      return place
+    },
+    deliver: async ({ content }) => {
+      await deliver?.()
+      return { sha256: 'b'.repeat(64), size: content.length }
+    },
+  }
+}
