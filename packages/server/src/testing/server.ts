@@ -164,7 +164,7 @@ function keptTokens(
 async function makeClient(app: App, permissions: readonly string[], name: string): Promise<Client> {
   const [id, objectId, secret] = [randomUUID(), randomUUID(), `secret of ${randomUUID()}`]
   const row = { id, objectId, name, permissions, secretDigest: app.digest(secret) }
-  await app.store.write(({ applications }) => applications.create(row))
+  await app.store.write('keepApplication', row)
   return { id, secret, name }
 }
 
