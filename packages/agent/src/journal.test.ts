@@ -117,7 +117,7 @@ describe('a crash', () => {
       const files = readdirSync(place).map((name) => [name, readFileSync(join(place, name))] as const)
 
       const order = await removalsIn(place, () => journal.drop(id))
-      console.log(order); for (const step of order.keys()) {
+      for (const step of order.keys()) {
         mkdirSync(place)
         const gone = order.slice(0, step + 1)
         for (const [name, content] of files)

@@ -2,10 +2,10 @@
  * What this device holds, in files: one folder per action. A step is on disk, file and folder, before it is taken; so whoever
  * starts next knows what may have happened. Start and cancel compete for one file that only one of them can make.
  */
-import { readFile, readdir } from 'node:fs/promises'
+import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { News, Offer } from '@countermand/contract'
-import { createExclusively, makeFolder, removeFolder, writeDurably } from './host/files.ts'
+import { createExclusively, makeFolder, removeFolder, syncFolder, writeDurably } from './host/files.ts'
 
 /** Written by whoever comes first. */
 export type Verdict =
@@ -86,11 +86,14 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
       const record = await find(id)
       if (record?.outcome != null)
         await writeDurably(lineOf(id), JSON.stringify({ at: Date.now(), outcome: record.outcome }))
+      // A folder without an offer is nothing; so a crash from here on leaves nothing that looks half done.
+      await rm(join(folderOf(id), 'offer.json'), { force: true })
+      await syncFolder(folderOf(id))
       await removeFolder(folderOf(id))
     },
     relisted,
     relist: async () => {
-      const ids = (await readdir(memory)).map((name) => name.replace(/\.json$/, ''))
+      const ids = (await linesIn(memory)).map((name) => name.replace(/\.json$/, ''))
       await writeDurably(again, JSON.stringify(ids))
       return (await Promise.all(ids.map(remembered))).filter((line) => line !== null)
     },
@@ -132,8 +135,14 @@ export async function readJson<T>(file: string): Promise<T | null> {
   return value
 }
 
+/** Files appear whole under their names; a draft that a crash has left has another one. */
+const linesIn = async (folder: string): Promise<readonly string[]> =>
+  (await readdir(folder)).filter((name) => name.endsWith('.json'))
+
 async function clearMemory(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
+  const lines = await linesIn(folder)
+  for (const name of await readdir(folder)) if (!lines.includes(name)) await removeFolder(join(folder, name))
+  for (const name of lines) {
     const line = await readJson<{ at: number }>(join(folder, name))
     if (line !== null && Date.now() - line.at > rememberMs) await removeFolder(join(folder, name))
   }
