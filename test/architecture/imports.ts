@@ -17,8 +17,17 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'types contract',
     'kysely',
     'node:crypto',
+    'node:worker_threads',
   ],
-  'server/store/dialect.ts': ['server/store', 'server/app/ports.ts', 'kysely', 'node:crypto', 'node:sqlite'],
+  'server/store/dialect.ts': [
+    'server/store',
+    'server/app/ports.ts',
+    'kysely',
+    'pg',
+    'node:crypto',
+    'node:fs',
+    'node:sqlite',
+  ],
   'server/http': [
     'server/http',
     'server/app',
@@ -48,6 +57,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   // config.ts and whatever else stands beside main.ts. No row but main.ts's names compose.ts: nobody else imports it.
   server: ['contract', 'node:*'],
   'server/compose.ts': ['*'],
+  'server/database-thread.ts': ['*'],
   'server/main.ts': ['*'],
 
   // Node's modules that touch nothing. The host does what an executor wants done, so that it can be pretended.

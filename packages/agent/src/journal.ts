@@ -86,10 +86,7 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
       const record = await find(id)
       if (record?.outcome != null)
         await writeDurably(lineOf(id), JSON.stringify({ at: Date.now(), outcome: record.outcome }))
-      // A folder without an offer is nothing; so a crash from here on leaves nothing that looks half done.
-      await rm(join(folderOf(id), 'offer.json'), { force: true })
-      await syncFolder(folderOf(id))
-      await removeFolder(folderOf(id))
+      await forget(folderOf(id))
     },
     relisted,
     relist: async () => {
@@ -102,6 +99,13 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
       if (ids.includes(id)) await writeDurably(again, JSON.stringify(ids.filter((other) => other !== id)))
     },
   }
+}
+
+/** A folder without an offer is nothing; so a crash in the middle of this leaves nothing that looks half done. */
+async function forget(folder: string): Promise<void> {
+  await rm(join(folder, 'offer.json'), { force: true })
+  await syncFolder(folder)
+  await removeFolder(folder)
 }
 
 /** An id becomes a folder's name, so it must be nothing else. */
