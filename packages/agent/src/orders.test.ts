@@ -173,9 +173,9 @@ test('every action that is held is listed, with where it stands', () =>
     await parts.outcome(over)
     await parts.start(started)
     await parts.order({ offers: [offerOf(accepted)] }, null)
-    const list = (await listHeld(parts.journal)).map(({ id, state }) => [id, state])
+    const list = (await listHeld(parts.journal)).map(({ id, state }) => [id, state] as const)
     assert.deepEqual(
-      new Map(list as [string, string][]),
+      new Map(list),
       new Map([
         [accepted, 'accepted'],
         [started, 'started'],
@@ -202,7 +202,10 @@ test('start and cancel, a hundred times at every distance: never started and ref
         if (kind === 'refused_start') assert.deepEqual([verdict, machine.starts(id)], ['withdrawn', 0])
         else assert.deepEqual([kind, verdict], ['stopped', 'start'])
         const words = parts.told(id).map((item) => item.kind)
-        assert.deepEqual(words, kind === 'stopped' ? ['started', 'cancel_acknowledged', kind] : [kind])
+        assert.equal(words.at(-1), kind)
+        // Which of these two is first, the two are free to decide.
+        const others = kind === 'stopped' ? ['cancel_acknowledged', 'started'] : []
+        assert.deepEqual(words.slice(0, -1).toSorted(), others)
       },
       { fetch: () => pause(fetchMs) },
     )

@@ -1,41 +1,16 @@
 import assert from 'node:assert/strict'
 import { test, describe } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
-import { enrol, outcome, type TestDevice } from '../testing/device.ts'
+import { outcome } from '../testing/device.ts'
+import { broughtTo, endedAs, queued, type Given } from '../testing/given.ts'
 import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { day, openServer, type TestServer } from '../testing/server.ts'
-
-interface Given {
-  readonly id: string
-  readonly device: TestDevice
-}
 
 const now = '2026-02-03T04:05:06.12Z'
 const cancelBody = { Comment: 'wrong host' }
 const asked = 'action.cancel_requested'
 const anyOf =
   'Machine.CollectForensics, Machine.Isolate, Machine.RestrictExecution, Machine.Scan, Machine.Offboard, Machine.StopAndQuarantine, Machine.LiveResponse'
-
-const queued = async (server: TestServer): Promise<Given> => {
-  const device = await enrol(server)
-  const { id } = await server.issue(device.machineId)
-  return { id, device }
-}
-const broughtTo =
-  (place: Parameters<TestDevice['bring']>[1]) =>
-  async (server: TestServer): Promise<Given> => {
-    const given = await queued(server)
-    await given.device.bring(given.id, place)
-    return given
-  }
-const endedAs =
-  (how: 'failed' | 'timed_out') =>
-  async (server: TestServer): Promise<Given> => {
-    const given = await broughtTo('running')(server)
-    given.device.finish(given.id, how)
-    await given.device.sync()
-    return given
-  }
 
 async function cancel(server: TestServer, id: string, name: string, comment: string): Promise<MachineAction> {
   const token = await server.tokenAs(name, 'Machine.Isolate')

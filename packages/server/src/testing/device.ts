@@ -132,6 +132,7 @@ interface Identity {
   readonly machineId: string
 }
 
+type Result = NonNullable<CommandOutcome['result']>
 type HeldState = Statement['held'][number]['state']
 
 /** What a device remembers; a copy of it is a copied disk. */
@@ -139,6 +140,7 @@ interface Memory {
   seq: number
   digest: string
   epoch: string | null
+  ticket: string
   serverHead: Reply['head'] | null
   news: readonly NewsItem[]
   lastNews: { readonly n: number; readonly digest: string }
@@ -168,7 +170,13 @@ export class TestDevice {
     this.name = self.name
     this.capabilities = self.capabilities
     const digest = key.thumbprint
-    const nothing = { epoch: null, serverHead: null, news: [], held: new Map<string, HeldState>() }
+    const nothing = {
+      epoch: null,
+      ticket: '',
+      serverHead: null,
+      news: [],
+      held: new Map<string, HeldState>(),
+    }
     this.memory = { seq: 0, digest, lastNews: { n: 0, digest }, ...nothing }
   }
 
@@ -258,11 +266,11 @@ export class TestDevice {
     return said
   }
 
-  obey({ epoch, head, acknowledged, offers, finals }: Reply): void {
+  obey({ epoch, head, acknowledged, offers, finals, ticket }: Reply): void {
     for (const { id } of offers) this.hold(id, 'accepted')
     for (const id of finals) this.forget(id)
     const news = this.memory.news.filter(({ n }) => n > acknowledged)
-    this.memory = { ...this.memory, epoch, serverHead: head, news }
+    this.memory = { ...this.memory, epoch, ticket, serverHead: head, news }
   }
 
   start(id: string): void {
@@ -270,10 +278,32 @@ export class TestDevice {
     this.tell({ kind: 'started', action: id, commands: [outcome('Created')] })
   }
 
-  finish(id: string, how: 'succeeded' | 'failed' | 'timed_out' = 'succeeded'): void {
+  finish(
+    id: string,
+    how: 'succeeded' | 'failed' | 'timed_out' = 'succeeded',
+    result: Result | null = null,
+  ): void {
     this.hold(id, 'over')
-    const commands = [outcome(how === 'succeeded' ? 'Completed' : 'Failed')]
+    const commands = [outcome(how === 'succeeded' ? 'Completed' : 'Failed', { result })]
     this.tell({ kind: 'finished', action: id, outcome: how, detail: null, commands })
+  }
+
+  /** Brings the result of the first command, with the ticket of its last reply. */
+  async upload(id: string, content: string): Promise<Result> {
+    const path = `/device/actions/${id}/results/0`
+    const sent = { body: Buffer.from(content), headers: { 'content-type': 'application/octet-stream' } }
+    const answer = await this.server.ask<{ sha256: string; size: number }>({
+      method: 'PUT',
+      path,
+      token: this.memory.ticket,
+      ...sent,
+    })
+    const stored = expectStatus(200, answer)
+    return { ...stored, fileName: 'run.sh.json' }
+  }
+
+  get ticket(): string {
+    return this.memory.ticket
   }
 
   stop(id: string, proof: 'stopped' | 'swept' = 'stopped', residues: string[] = []): void {

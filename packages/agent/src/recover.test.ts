@@ -1,0 +1,212 @@
+/**
+ * The agent dies before and after every step that it takes on disk or on the machine, in every story that an action can have.
+ * The next one must find its way from what is there: nothing runs twice, nothing outlives its cancel, every story has one end.
+ */
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { canonical, type News } from '@countermand/contract'
+import { describe, test } from 'vitest'
+import { listHeld } from './orders.ts'
+import { Machine, inFolder, newId, offerOf, until } from './testing/fakes.ts'
+import { genesis, openParts, type Parts } from './testing/parts.ts'
+
+/** What changes the disk, the machine or the server. What only looks is no step. */
+const steps: Readonly<Record<string, readonly string[]>> = {
+  journal: ['accept', 'decide', 'takeCancel', 'conclude', 'drop'],
+  news: ['tell', 'acknowledge'],
+  scopes: ['make', 'start', 'freeze', 'end'],
+  transfer: ['fetch', 'deliver'],
+}
+
+/** The life of one agent: it dies at a certain step, and from then on does nothing any more. */
+class Life {
+  readonly taken: string[] = []
+  private readonly end = Promise.withResolvers<'dead'>()
+  private isOver = false
+  private readonly fate: Fate | null
+
+  constructor(fate: Fate | null) {
+    this.fate = fate
+  }
+
+  readonly wrap = <T extends object>(part: T, name: string): T =>
+    new Proxy(part, {
+      get: (target, key) => {
+        const member: unknown = Reflect.get(target, key)
+        if (typeof member !== 'function' || !steps[name]?.includes(String(key))) return member
+        return (...args: unknown[]) =>
+          this.step(`${name}.${String(key)}`, async () => Reflect.apply(member, target, args) as unknown)
+      },
+    })
+
+  /** True where the work was done; false where the agent died over it. */
+  async survives(work: Promise<unknown>): Promise<boolean> {
+    return (await Promise.race([work, this.end.promise])) !== 'dead'
+  }
+
+  private async step(name: string, work: () => Promise<unknown>): Promise<unknown> {
+    if (this.isOver) return never
+    this.taken.push(name)
+    const isLast = this.taken.length === this.fate?.step
+    if (isLast && this.fate?.when === 'before') return this.die()
+    if (!isLast) return work()
+    this.isOver = true
+    await work()
+    return this.die()
+  }
+
+  private die(): Promise<never> {
+    this.isOver = true
+    this.end.resolve('dead')
+    return never
+  }
+}
+
+const never = new Promise<never>(() => undefined)
+
+interface Fate {
+  readonly step: number
+  readonly when: 'before' | 'after'
+}
+
+interface Story {
+  readonly name: string
+  /** Plays the first agent's life as far as it goes; it may die over any of it. */
+  readonly play: (parts: Parts, machine: Machine, id: string) => Promise<void>
+  /** What the server wants by then. */
+  readonly isCancelled: boolean
+  readonly ends: readonly string[]
+}
+
+const stories: readonly Story[] = [
+  {
+    name: 'it runs to its end',
+    isCancelled: false,
+    ends: ['finished'],
+    play: async (parts, machine, id) => {
+      await parts.start(id)
+      await machine.exit(id, 0)
+      await parts.outcome(id)
+    },
+  },
+  {
+    name: 'it is cancelled before it has begun',
+    isCancelled: true,
+    ends: ['refused_start', 'not_received'],
+    play: async (parts, _machine, id) => {
+      await parts.order({ offers: [offerOf(id)] }, null)
+      await parts.order({ cancels: [id] })
+      await parts.outcome(id)
+    },
+  },
+  {
+    name: 'it is cancelled while it runs',
+    isCancelled: true,
+    // A start that was never carried out: ended without a status, and the cancel did not have to end it.
+    ends: ['refused_start', 'not_received', 'stopped', 'finished'],
+    play: async (parts, _machine, id) => {
+      await parts.start(id)
+      await parts.order({ cancels: [id] })
+      await parts.outcome(id)
+    },
+  },
+  {
+    name: 'it ends while its cancel is under way',
+    isCancelled: true,
+    ends: ['refused_start', 'not_received', 'stopped', 'finished'],
+    play: async (parts, machine, id) => {
+      await parts.start(id)
+      machine.before.freeze = () => machine.exit(id, 0)
+      await parts.order({ cancels: [id] })
+      await parts.outcome(id)
+    },
+  },
+  {
+    name: 'it is over, heard and forgotten',
+    isCancelled: false,
+    ends: ['finished'],
+    play: async (parts, machine, id) => {
+      await parts.start(id)
+      await machine.exit(id, 0)
+      await parts.outcome(id)
+      await parts.order({ acknowledged: parts.news.pending().at(-1)?.n ?? 0, finals: [id] })
+    },
+  },
+]
+
+/** As a server would: offers what it has not heard of, or wants it cancelled, until there is an end. */
+async function bringToEnd(parts: Parts, machine: Machine, story: Story, id: string): Promise<string> {
+  let end: string | null = null
+  await until('an end', async () => {
+    const outcome = (await parts.journal.find(id))?.outcome ?? (await parts.journal.remembered(id))
+    if (outcome !== null) return (end = outcome.kind)
+    const isHeld = (await listHeld(parts.journal)).some((held) => held.id === id)
+    if (story.isCancelled && !isHeld) return (end = 'not_received')
+    if (story.isCancelled) await parts.order({ cancels: [id] })
+    else await parts.order(isHeld ? { starts: [id] } : { offers: [offerOf(id)] })
+    if (!story.isCancelled && machine.isAlive(id)) await machine.exit(id, 0)
+    return false
+  })
+  return end ?? 'none'
+}
+
+function assertChained(parts: Parts): void {
+  const items = parts.news.pending()
+  for (const [index, item] of items.entries()) {
+    const before = items[index - 1]
+    if (before === undefined && item.n > 1) continue
+    const digest = before && createHash('sha256').update(canonical(before)).digest('base64url')
+    assert.equal(item.previous, digest ?? genesis)
+  }
+}
+
+/** One story, one death; returns the steps that were taken. */
+async function tell(story: Story, fate: Fate | null): Promise<readonly string[]> {
+  const life = new Life(fate)
+  await inFolder(async (folder) => {
+    const [machine, id] = [new Machine(), newId()]
+    const first = await openParts(folder, machine, { wrap: life.wrap })
+    const survived = await life.survives(story.play(first, machine, id))
+    assert.equal(survived, fate === null)
+    void first.runner.shutdown()
+    delete machine.before.freeze
+
+    const second = await openParts(folder, machine)
+    const end = await bringToEnd(second, machine, story, id)
+    await second.runner.shutdown()
+    const told = `${end} after ${life.taken.join(', ')}`
+
+    assert.ok(story.ends.includes(end), told)
+    assert.ok(machine.starts(id) <= 1, `it ran twice; ${told}`)
+    assert.equal(machine.isAlive(id), false, told)
+    if (end === 'refused_start' || end === 'not_received') assert.equal(machine.starts(id), 0, told)
+    if (machine.calls.includes('make'))
+      assert.equal(machine.scopeOf(id).exists, false, `a scope is left; ${told}`)
+    assertEndIsTrue(
+      end,
+      await second.journal.find(id).then((record) => record?.outcome ?? null),
+      machine.starts(id),
+    )
+    assertChained(second)
+  })
+  return life.taken
+}
+
+function assertEndIsTrue(end: string, outcome: News | null, starts: number): void {
+  if (outcome?.kind === 'finished' && outcome.outcome === 'succeeded') assert.equal(starts, 1, 'it has run')
+  if (outcome !== null) assert.equal(outcome.kind, end)
+}
+
+describe.each(stories)('the agent dies, and $name:', (story) => {
+  test('before and after every step', { timeout: 60_000 }, async () => {
+    const all = await tell(story, null)
+    assert.ok(all.length >= 5, all.join())
+    for (const [index, name] of all.entries()) {
+      for (const when of ['before', 'after'] as const) {
+        await tell(story, { step: index + 1, when }).catch((thrown: unknown) => {
+          throw new Error(`died ${when} step ${index + 1}, ${name}: ${String(thrown)}`, { cause: thrown })
+        })
+      }
+    }
+  })
+})
