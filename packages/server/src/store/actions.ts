@@ -3,8 +3,9 @@ import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import type { ActionRows, Cause } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue } from '../core/action.ts'
-import { recordOf, type Recorded } from '../core/history.ts'
-import { appendEvent } from './events.ts'
+import { recordOf } from '../core/history.ts'
+import { appendEvents } from './events.ts'
+import { hot } from './hot.ts'
 import type { ActionRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 import type { Touched } from './touched.ts'
@@ -13,47 +14,58 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
   const rows = db.selectFrom('actions').selectAll()
   return {
     find: async (id) => {
-      const row = await rows.where('id', '=', id).executeTakeFirst()
+      const [row] = (await selectAction(db, { id })).rows
       return row === undefined ? null : toAction(row)
     },
     list: async ({ top, skip }) =>
       (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
-    // The literal lets SQLite use the partial index; a bound value would not.
-    liveOf: async (machineId) =>
-      (
-        await rows.where('machine_id', '=', machineId).where('live', '=', sql.lit(1)).orderBy('n').execute()
-      ).map(toAction),
-    overdue: async (at, most) =>
-      (await rows.where('deadline_at', '<=', at.getTime()).orderBy('deadline_at').limit(most).execute()).map(
-        toAction,
-      ),
+    liveOf: async (machineId) => (await selectLive(db, { machineId })).rows.map(toAction),
+    overdue: async (at, most) => {
+      const due = rows.where('deadline_at', '<=', at.getTime()).orderBy('deadline_at')
+      return (await due.limit(most).execute()).map(toAction)
+    },
     open: async () => (await rows.where('deadline_at', 'is not', null).execute()).map(toAction),
     create: (order, commands) => create({ db, touched }, order, commands),
     advance: (action, event, at, cause) => tryAdvance({ db, touched }, action, { event, at, cause }),
   }
 }
 
+const selectAction = hot((db, { id }: { id: string }) =>
+  db.selectFrom('actions').selectAll().where('id', '=', id),
+)
+
+// The literal lets SQLite use the partial index; a bound value would not.
+const selectLive = hot((db, { machineId }: { machineId: string }) =>
+  db
+    .selectFrom('actions')
+    .selectAll()
+    .where('machine_id', '=', machineId)
+    .where('live', '=', sql.lit(1))
+    .orderBy('n'),
+)
+
 interface Into {
   readonly db: Kysely<Tables>
   readonly touched: Touched
 }
 
-async function create(into: Into, order: Order, commands: readonly CommandOutcome[]): Promise<Action> {
+async function create(
+  { db, touched }: Into,
+  order: Order,
+  commands: readonly CommandOutcome[],
+): Promise<Action> {
   const action = issue(order, commands)
-  await into.db
-    .insertInto('actions')
-    .values({ ...toRow(action), last_event: null })
-    .execute()
-  const { id, machineId, type, requestor, comment, parameters, createdAt } = order
+  const { id, machineId, type, requestor, comment, parameters, createdAt: at } = order
   const data = { id, machineId, type, comment, parameters }
-  const requested = { kind: 'action.requested', actor: requestor, alarm: false, data }
-  const last = await record(into, action, {
-    notes: [requested],
-    before: null,
-    at: createdAt,
-    cause: undefined,
-  })
-  await into.db.updateTable('actions').set({ last_event: last }).where('id', '=', id).execute()
+  const notes = [{ kind: 'action.requested', actor: requestor, alarm: false, data }]
+  const written = { chain: machineId, notes, at, cause: undefined, action: { id, before: null } }
+  const last = await appendEvents({ db, touched }, written)
+  await db
+    .insertInto('actions')
+    .values({ ...toRow(action), last_event: last })
+    .execute()
+  touched.actions.add(id)
+  lastEvents.set(action, last)
   return action
 }
 
@@ -63,53 +75,48 @@ interface Step {
   readonly cause: Cause | undefined
 }
 
-async function tryAdvance(into: Into, before: Action, step: Step): Promise<Action> {
-  const after = advance(before, step.event, step.at)
-  const notes = recordOf(before, after, step.event)
+/** Where the history of an action as it was read ends. Beside it, because nobody else's business. */
+const lastEvents = new WeakMap<Action, number | null>()
+
+async function tryAdvance(
+  { db, touched }: Into,
+  before: Action,
+  { event, at, cause }: Step,
+): Promise<Action> {
+  const after = advance(before, event, at)
+  const notes = recordOf(before, after, event)
   if (after === before && notes.length === 0) return before
 
-  const { db } = into
-  const where = db.selectFrom('actions').select(['last_event', 'version']).where('id', '=', before.id)
-  const { last_event: lastEvent, version } = await where.executeTakeFirstOrThrow()
-  if (version !== before.version) throw new StaleWrite()
-  const last = await record(into, after, { notes, before: lastEvent, at: step.at, cause: step.cause })
+  const { id, machineId: chain, version } = before
+  const lastEvent = lastEvents.get(before) ?? null
+  const last = await appendEvents(
+    { db, touched },
+    { chain, notes, at, cause, action: { id, before: lastEvent } },
+  )
+  const guard = { id, before_version: version, before_event: lastEvent }
+  const { numAffectedRows } = await updateAction(db, { ...changing(after), last_event: last, ...guard })
+  // Version and history both: a request that was only noted moves the one and not the other.
+  if (numAffectedRows === 0n) throw new StaleWrite()
+  touched.actions.add(id)
+  const told = after === before ? { ...after } : after
+  lastEvents.set(told, last)
+  return told
+}
 
-  const changed = after === before ? {} : changing(after)
-  const { numUpdatedRows } = await db
+type Update = Pick<
+  Selectable<ActionRow>,
+  'id' | 'state' | 'phase' | 'version' | 'live' | 'deadline_at' | 'last_event'
+>
+
+const updateAction = hot((db, row: Update & { before_version: number; before_event: number | null }) => {
+  const { state, phase, version, live } = row
+  return db
     .updateTable('actions')
-    .set({ ...changed, last_event: last })
-    .where('id', '=', before.id)
-    .where('version', '=', before.version)
-    .executeTakeFirst()
-  if (numUpdatedRows === 0n) throw new StaleWrite()
-  return after
-}
-
-interface Record {
-  readonly notes: readonly Recorded[]
-  readonly before: number | null
-  readonly at: Date
-  readonly cause: Cause | undefined
-}
-
-async function record(
-  into: Into,
-  action: Action,
-  { notes, before, at, cause }: Record,
-): Promise<number | null> {
-  let last = before
-  for (const note of notes) {
-    last = await appendEvent(into, {
-      chain: action.machineId,
-      note,
-      at,
-      cause,
-      action: { id: action.id, before: last },
-    })
-  }
-  into.touched.actions.add(action.id)
-  return last
-}
+    .set({ state, phase, version, live, deadline_at: row.deadline_at, last_event: row.last_event })
+    .where('id', '=', row.id)
+    .where('version', '=', row.before_version)
+    .where('last_event', '=', row.before_event)
+})
 
 type Times<T> = { readonly [Key in keyof T]: T[Key] extends Date ? number : T[Key] }
 type Asked = Times<Order>
@@ -138,9 +145,7 @@ function toRow(action: Action): Omit<Insertable<ActionRow>, 'last_event'> {
 }
 
 /** The columns that a step may change. */
-function changing(
-  action: Action,
-): Pick<Insertable<ActionRow>, 'state' | 'phase' | 'version' | 'live' | 'deadline_at'> {
+function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version' | 'live' | 'deadline_at'> {
   const { attempt, proof, reason, effect, commands, detail, lateOutcome, cancel, updatedAt, finishedAt } =
     action
   const state: State = {
@@ -171,7 +176,7 @@ function changing(
 function toAction(row: Selectable<ActionRow>): Action {
   const asked: Asked = JSON.parse(row.asked)
   const { cancel, updatedAt, finishedAt, ...state }: State = JSON.parse(row.state)
-  return {
+  const action: Action = {
     ...asked,
     ...state,
     phase: row.phase,
@@ -186,4 +191,6 @@ function toAction(row: Selectable<ActionRow>): Action {
       deadlineAt: new Date(cancel.deadlineAt),
     },
   }
+  lastEvents.set(action, row.last_event)
+  return action
 }

@@ -4,7 +4,8 @@ import type { ChainHead } from '@countermand/contract'
 import type { Kysely, Selectable } from 'kysely'
 import type { Cause, EventNote, EventRows, StoredEvent } from '../app/ports.ts'
 import { genesis, linkText } from '../core/chain.ts'
-import type { EventRow, Tables } from './schema.ts'
+import { hot } from './hot.ts'
+import type { ChainRow, EventRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 import type { Touched } from './touched.ts'
 
@@ -12,7 +13,7 @@ export const digestOf = (text: string): string => createHash('sha256').update(te
 
 export const openEvents = (db: Kysely<Tables>, touched: Touched): EventRows => ({
   append: async (chain, note, at, cause) => {
-    await appendEvent({ db, touched }, { chain, note, at, cause, action: null })
+    await appendEvents({ db, touched }, { chain, notes: [note], at, cause, action: null })
   },
   keep: (machineId, cause, at) => keepStatement(db, machineId, cause, at),
   ofAction: (actionId) => historyOf(db, actionId),
@@ -20,79 +21,90 @@ export const openEvents = (db: Kysely<Tables>, touched: Touched): EventRows => (
 
 export interface Entry {
   readonly chain: string
-  readonly note: EventNote
+  /** What happened, in order. */
+  readonly notes: readonly EventNote[]
   readonly at: Date
   readonly cause: Cause | undefined
   /** The action that it belongs to, and the row number of that action's event before. */
   readonly action: { readonly id: string; readonly before: number | null } | null
 }
 
-/** Appends to a chain and returns the event's row number. */
-export async function appendEvent(
-  to: { db: Kysely<Tables>; touched: Touched },
-  entry: Entry,
-): Promise<number> {
-  const { db, touched } = to
-  const { chain, note, at, cause, action } = entry
+/** Appends to a chain and returns the row number of the last event. */
+export async function appendEvents(
+  { db, touched }: { db: Kysely<Tables>; touched: Touched },
+  { chain, notes, at, cause, action }: Entry,
+): Promise<number | null> {
   if (cause !== undefined) await keepStatement(db, chain, cause, at)
-  const head = await headOf(db, chain)
-  const link = {
-    chain,
-    sequence: head.sequence + 1,
-    previous: head.digest,
-    kind: note.kind,
-    actionId: action?.id ?? null,
-    actor: note.actor,
-    alarm: note.alarm,
-    at: at.getTime(),
-    data: note.data,
-    statement: cause?.digest ?? null,
+  const from = await headOf(db, chain)
+  let head = from
+  let last = action?.before ?? null
+  for (const note of notes) {
+    const link = {
+      chain,
+      sequence: head.sequence + 1,
+      previous: head.digest,
+      kind: note.kind,
+      actionId: action?.id ?? null,
+      actor: note.actor,
+      alarm: note.alarm,
+      at: at.getTime(),
+      data: note.data,
+      statement: cause?.digest ?? null,
+    }
+    head = { sequence: link.sequence, digest: digestOf(linkText(link)) }
+    const { actionId, alarm, data, ...same } = link
+    const own = { digest: head.digest, action_id: actionId, alarm: alarm ? 1 : 0, data: JSON.stringify(data) }
+    const { rows } = await insertEvent(db, { ...same, ...own, before: last })
+    last = rows[0]?.n ?? null
   }
-  const digest = digestOf(linkText(link))
-  const { actionId, alarm, data, ...same } = link
-  const row = {
-    ...same,
-    digest,
-    action_id: actionId,
-    alarm: alarm ? 1 : 0,
-    data: JSON.stringify(data),
-    before: action?.before ?? null,
-  }
-  const { n } = await db.insertInto('events').values(row).returning('n').executeTakeFirstOrThrow()
-  await moveHead(db, chain, head, { sequence: link.sequence, digest })
+  await moveHead(db, chain, from, head)
   // What the device said itself it need not be woken for.
   if (cause === undefined) touched.wake.add(chain)
-  return n
+  return last
 }
+
+const insertEvent = hot((db, row: Omit<Selectable<EventRow>, 'n'>) => {
+  const { chain, sequence, previous, digest, kind, actor, alarm, at, data, statement, before } = row
+  const about = { kind, actor, alarm, at, data, statement, before, action_id: row.action_id }
+  return db
+    .insertInto('events')
+    .values({ chain, sequence, previous, digest, ...about })
+    .returning('n')
+})
 
 /** The head of a chain; of one that has not begun, nothing and the digest before the first. */
 export async function headOf(db: Kysely<Tables>, chain: string): Promise<ChainHead> {
-  const head = await db
-    .selectFrom('chains')
-    .select(['sequence', 'digest'])
-    .where('chain', '=', chain)
-    .executeTakeFirst()
-  return head ?? { sequence: 0, digest: genesis }
+  const { rows } = await selectHead(db, { chain })
+  return rows[0] ?? { sequence: 0, digest: genesis }
 }
 
+const selectHead = hot((db, { chain }: { chain: string }) =>
+  db.selectFrom('chains').select(['sequence', 'digest']).where('chain', '=', chain),
+)
+
 async function moveHead(db: Kysely<Tables>, chain: string, from: ChainHead, to: ChainHead): Promise<void> {
-  if (from.sequence === 0) {
-    const added = await db
-      .insertInto('chains')
-      .values({ chain, ...to })
-      .onConflict((conflict) => conflict.doNothing())
-      .executeTakeFirst()
-    if (added.numInsertedOrUpdatedRows === 0n) throw new StaleWrite()
-    return
-  }
-  const moved = await db
-    .updateTable('chains')
-    .set({ ...to })
-    .where('chain', '=', chain)
-    .where('sequence', '=', from.sequence)
-    .executeTakeFirst()
-  if (moved.numUpdatedRows === 0n) throw new StaleWrite()
+  const { sequence, digest } = to
+  const moved =
+    from.sequence === 0
+      ? await insertHead(db, { chain, sequence, digest })
+      : await updateHead(db, { chain, sequence, digest, before: from.sequence })
+  if (moved.numAffectedRows === 0n) throw new StaleWrite()
 }
+
+const insertHead = hot((db, { chain, sequence, digest }: ChainRow) =>
+  db
+    .insertInto('chains')
+    .values({ chain, sequence, digest })
+    .onConflict((conflict) => conflict.doNothing()),
+)
+
+const updateHead = hot((db, { chain, sequence, digest, before }: ChainRow & { before: number }) =>
+  db
+    .updateTable('chains')
+    .set({ sequence, digest })
+    .where('chain', '=', chain)
+    .where('sequence', '=', before),
+)
 
 async function keepStatement(db: Kysely<Tables>, machineId: string, cause: Cause, at: Date): Promise<void> {
   await db
