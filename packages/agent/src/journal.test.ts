@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, rmSync, utimesSync, watch, writeF
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { News } from '@countermand/contract'
-import fc from 'fast-check'
+import { assert as check, asyncProperty, boolean, integer, option } from 'fast-check'
 import { describe, test } from 'vitest'
 import { openJournal, type Verdict } from './journal.ts'
 import { inFolder, newId, offerOf } from './testing/fakes.ts'
@@ -68,9 +68,9 @@ test('start and cancel: in either order and at once, exactly one of them wins, a
       assert.deepEqual((await journal.find(id))?.verdict, winner)
       assert.equal(await journal.decide(id, one), false, 'it is decided')
     }
-    const rounds = fc.asyncProperty(fc.boolean(), fc.option(fc.integer({ min: 0, max: 4 })), round)
+    const rounds = asyncProperty(boolean(), option(integer({ min: 0, max: 4 })), round)
     // On failure fast-check names the seed.
-    await fc.assert(rounds, { numRuns: 100, endOnFailure: true })
+    await check(rounds, { numRuns: 100, endOnFailure: true })
   }))
 
 describe('a crash', () => {

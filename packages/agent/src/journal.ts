@@ -2,6 +2,7 @@
  * What this device holds, in files: one folder per action. A step is on disk, file and folder, before it is taken; so whoever
  * starts next knows what may have happened. Start and cancel compete for one file that only one of them can make.
  */
+import { existsSync } from 'node:fs'
 import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { News, Offer } from '@countermand/contract'
@@ -103,6 +104,7 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
 
 /** A folder without an offer is nothing; so a crash in the middle of this leaves nothing that looks half done. */
 async function forget(folder: string): Promise<void> {
+  if (!existsSync(folder)) return
   await rm(join(folder, 'offer.json'), { force: true })
   await syncFolder(folder)
   await removeFolder(folder)

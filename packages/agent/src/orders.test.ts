@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { News } from '@countermand/contract'
-import fc from 'fast-check'
+import { assert as check, asyncProperty, integer } from 'fast-check'
 import { describe, test } from 'vitest'
 import { listHeld } from './orders.ts'
 import { Machine, inFolder, newId, offerOf, until } from './testing/fakes.ts'
@@ -30,6 +30,35 @@ async function forgotten(parts: Parts, machine: Machine, id: string): Promise<Ne
   await parts.order({ acknowledged: lastOf(parts), finals: [id] })
   assert.equal(await parts.journal.find(id), null)
   return outcome
+}
+
+/** Says that it is final, as often as it takes. */
+async function forgetFinal(parts: Parts, id: string): Promise<void> {
+  await until('it to be forgotten', async () => {
+    await parts.order({ acknowledged: lastOf(parts), finals: [id] })
+    return (await parts.journal.find(id)) === null
+  })
+}
+
+async function letGoAt(fetchMs: number, finalMs: number): Promise<void> {
+  const inside = async (parts: Parts, machine: Machine): Promise<void> => {
+    const id = newId()
+    await parts.order({ offers: [offerOf(id)] }, null)
+    await pause(finalMs)
+    const told = new Set<string>()
+    await until('it to be forgotten', async () => {
+      for (const { kind } of parts.told(id)) told.add(kind)
+      await parts.order({ acknowledged: lastOf(parts), finals: [id] })
+      return (await parts.journal.find(id)) === null
+    })
+    await until(
+      'its scope to be removed',
+      () => !machine.calls.includes('make') || !machine.scopeOf(id).exists,
+    )
+    assert.equal(machine.starts(id), 0)
+    assert.ok(!told.has('finished') && !told.has('started'), [...told].join())
+  }
+  await withAgent(inside, { fetch: () => pause(fetchMs) })
 }
 
 describe('an offer', () => {
@@ -139,18 +168,22 @@ describe('what is final at the server', () => {
       assert.equal((await parts.outcome(id)).kind, 'finished')
     }))
 
-  test('and has not begun here, will not: forgotten, with its scope, whatever may start', () =>
+  test('and has not begun here, will not: withdrawn, its scope removed, whatever may start', () =>
     withAgent(async (parts, machine) => {
       const id = newId()
       await parts.order({ offers: [offerOf(id)] }, null)
       await until('the scope', () => machine.calls.includes('make'))
-      await parts.order({ finals: [id] })
-      await until('the scope to be removed', () => !machine.scopeOf(id).exists)
+      await forgetFinal(parts, id)
       await parts.order({ starts: [id] })
       await awhile()
       assert.equal(machine.starts(id), 0)
-      assert.deepEqual(await listHeld(parts.journal), [])
+      assert.equal(machine.scopeOf(id).exists, false)
     }))
+
+  test('and has not begun here, at every distance: nothing starts, nothing is left, nothing untrue is told', async () => {
+    const ms = integer({ min: 0, max: 10 })
+    await check(asyncProperty(ms, ms, letGoAt), { numRuns: 60, endOnFailure: true })
+  })
 
   test('is not said to be held to a restored server for ever', () =>
     withAgent(async (parts, machine) => {
@@ -184,35 +217,33 @@ test('every action that is held is listed, with where it stands', () =>
     )
   }))
 
-test('start and cancel, a hundred times at every distance: never started and refused, or started and stopped', async () => {
-  const round = async (fetchMs: number, cancelMs: number, startMs: number): Promise<void> =>
-    withAgent(
-      async (parts, machine) => {
-        const id = newId()
-        machine.before.start = async () => void (await pause(startMs))
-        await parts.order({ offers: [offerOf(id)] })
-        if (cancelMs > 0) await pause(cancelMs)
-        await parts.order({ cancels: [id] })
-        const { kind } = await parts.outcome(id)
-        const verdict = (await parts.journal.find(id))?.verdict?.verdict
+async function race(fetchMs: number, cancelMs: number, startMs: number): Promise<void> {
+  const inside = async (parts: Parts, machine: Machine): Promise<void> => {
+    const id = newId()
+    machine.before.start = () => pause(startMs)
+    await parts.order({ offers: [offerOf(id)] })
+    if (cancelMs > 0) await pause(cancelMs)
+    await parts.order({ cancels: [id] })
+    const { kind } = await parts.outcome(id)
+    const verdict = (await parts.journal.find(id))?.verdict?.verdict
 
-        assert.equal(machine.isAlive(id), false)
-        assert.equal(machine.scopeOf(id).exists, false)
-        assert.ok(machine.starts(id) <= 1)
-        if (kind === 'refused_start') assert.deepEqual([verdict, machine.starts(id)], ['withdrawn', 0])
-        else assert.deepEqual([kind, verdict], ['stopped', 'start'])
-        const words = parts.told(id).map((item) => item.kind)
-        assert.equal(words.at(-1), kind)
-        // Which of these two is first, the two are free to decide.
-        const others = kind === 'stopped' ? ['cancel_acknowledged', 'started'] : []
-        assert.deepEqual(words.slice(0, -1).toSorted(), others)
-      },
-      { fetch: () => pause(fetchMs) },
-    )
-  const ms = fc.integer({ min: 0, max: 12 })
+    assert.equal(machine.isAlive(id), false)
+    assert.equal(machine.scopeOf(id).exists, false)
+    assert.ok(machine.starts(id) <= 1)
+    if (kind === 'refused_start') assert.deepEqual([verdict, machine.starts(id)], ['withdrawn', 0])
+    else assert.deepEqual([kind, verdict], ['stopped', 'start'])
+    const words = parts.told(id).map((item) => item.kind)
+    assert.equal(words.at(-1), kind)
+    // Which of these two is first, the two are free to decide.
+    const others = kind === 'stopped' ? ['cancel_acknowledged', 'started'] : []
+    assert.deepEqual(words.slice(0, -1).toSorted(), others)
+  }
+  await withAgent(inside, { fetch: () => pause(fetchMs) })
+}
+
+test('start and cancel, a hundred times at every distance: never started and refused, or started and stopped', async () => {
+  const ms = integer({ min: 0, max: 12 })
+  const rounds = asyncProperty(ms, ms, integer({ min: 0, max: 6 }), race)
   // On failure fast-check names the seed.
-  await fc.assert(fc.asyncProperty(ms, ms, fc.integer({ min: 0, max: 6 }), round), {
-    numRuns: 100,
-    endOnFailure: true,
-  })
+  await check(rounds, { numRuns: 100, endOnFailure: true })
 })

@@ -46,10 +46,9 @@ async function cancel({ journal, news, runner, host }: OrderParts, id: string): 
   const at = host.now()
   const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
   await journal.takeCancel(id, at)
-  if (!wasWithdrawn) await news.tell({ kind: 'cancel_acknowledged', action: id })
+  if (wasWithdrawn) return withdraw({ journal, runner }, id)
+  await news.tell({ kind: 'cancel_acknowledged', action: id })
   runner.cancel(id)
-  const now = await journal.find(id)
-  if (wasWithdrawn && now !== null) runner.take(now)
 }
 
 async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise<readonly Record[]> {
@@ -66,17 +65,26 @@ async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise
   return taken
 }
 
-/** Final at the server: forgotten here once it is over and all of it has been heard, or if it was never begun. */
+/** Final at the server: forgotten here once it is over and all of it has been heard. */
 async function letGo({ journal, news, runner, host }: OrderParts, id: string): Promise<void> {
   if (news.isPending(id)) return
   const record = await journal.find(id)
   if (record === null) return journal.settle(id)
-  if (record.outcome === null) {
-    // The server has stopped waiting. What has begun goes on to its own end, and is told late.
-    if (!(await journal.decide(id, { verdict: 'withdrawn', at: host.now() }))) return
-    runner.cancel(id)
-  }
-  await journal.drop(id)
+  if (record.outcome !== null) return journal.drop(id)
+  // The server has stopped waiting. What has begun goes on to its own end, and is told late; what has not is withdrawn, and
+  // forgotten when that has been heard.
+  if (await journal.decide(id, { verdict: 'withdrawn', at: host.now() }))
+    await withdraw({ journal, runner }, id)
+}
+
+/** The journal says that it is not to be started: whoever holds it tells so, or somebody takes it up to tell. */
+async function withdraw(
+  { journal, runner }: Pick<OrderParts, 'journal' | 'runner'>,
+  id: string,
+): Promise<void> {
+  runner.cancel(id)
+  const record = await journal.find(id)
+  if (record !== null) runner.take(record)
 }
 
 /** Every action that is held, and where each stands. */

@@ -1,10 +1,11 @@
 /** One exchange after the other with a server that the test plays: lost, late, repeated and foreign answers. */
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
+import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Statement, devicePaths, fits, messageTypes, type NewsItem, type Reply } from '@countermand/contract'
@@ -48,16 +49,18 @@ class PlayedServer {
 
   private constructor(key: OrderKey) {
     this.key = key
-    this.http = createServer(async (request, response) => {
-      assert.equal(request.url, devicePaths.sync)
-      let body = ''
-      for await (const chunk of request) body += String(chunk)
-      this.heard.push(body)
-      const answer = this.respond(statementIn(body))
-      if (answer === 'hang up') return void request.socket.destroy()
-      const { status = 200, text } = await answer
-      response.writeHead(status).end(text)
-    })
+    this.http = createServer((request, response) => void this.hear(request, response))
+  }
+
+  private async hear(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    assert.equal(request.url, devicePaths.sync)
+    let body = ''
+    for await (const chunk of request) body += String(chunk)
+    this.heard.push(body)
+    const answer = this.respond(statementIn(body))
+    if (answer === 'hang up') return void request.socket.destroy()
+    const { status = 200, text } = await answer
+    response.writeHead(status).end(text)
   }
 
   static async open(): Promise<PlayedServer> {
@@ -95,7 +98,7 @@ interface Trial {
   readonly folder: string
   readonly server: PlayedServer
   /** The device's side; again, it is the next agent's. */
-  open(): Promise<Sync>
+  readonly open: () => Promise<Sync>
 }
 
 const withServer = (run: (trial: Trial) => Promise<void>): Promise<void> =>
@@ -184,7 +187,6 @@ describe('statements', () => {
       const usual = server.respond
       server.respond = () => 'hang up'
       const sync = await open()
-      const uptime = (await import('node:os')).uptime
       const before = uptime()
       await assert.rejects(sync.exchange(asSelf))
       const after = uptime()

@@ -35,13 +35,16 @@ export interface Found {
 /** How a scope ended. */
 export interface Ended {
   readonly proof: ScopeProof
-  /** What was in the scope when it was frozen, the wrapper included. At most 1,000 are listed; all were killed. */
+  /** What was in the scope when it was frozen, the wrapper included. A list has at most 1,000; all were killed. */
   readonly killed: readonly Found[]
   /** What had left the scope, and carried its mark or descended from it: killed as well, to be listed as residue. */
   readonly strays: readonly Found[]
 }
 
-/** Where actions run, so that all of what they started can be stopped, and shown to be gone. */
+/**
+ * Where actions run, so that all of what they started can be stopped, and shown to be gone. What an action has others start for
+ * it (a service manager, cron, a container engine) is theirs, and no part of this.
+ */
 export interface Scopes {
   /** The proof that this host can give for a scope made now. */
   readonly proof: ScopeProof

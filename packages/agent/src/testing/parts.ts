@@ -68,7 +68,11 @@ export async function openParts(
     )
   }
   return {
-    ...{ journal, news, runner, host, order },
+    journal,
+    news,
+    runner,
+    host,
+    order,
     asked: () => asked,
     start: async (id, runLimitMs) => {
       await order({ offers: [offerOf(id, runLimitMs)] })

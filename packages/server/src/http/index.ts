@@ -83,11 +83,12 @@ function createServer(log: HttpOptions['log']): FastifyInstance {
       void answer(asRefusal(thrown), thrown, request, reply)
     },
     clientErrorHandler: (thrown, socket) => {
-      const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', randomUUID()))
+      const id = randomUUID()
+      const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', id))
       if (thrown.code === 'ECONNRESET' || !socket.writable) return
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n${body}`,
-      )
+      const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', `Request-Id: ${id}`]
+      const rest = [`Content-Length: ${body.length}`, 'Connection: close', '', body]
+      socket.end([...head, ...rest].join('\r\n'))
     },
   })
   server.decorateRequest('checked')

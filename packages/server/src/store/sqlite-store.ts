@@ -55,6 +55,7 @@ function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData
   const worker = new Worker(thread, { workerData })
   const open = new Map<number, PromiseWithResolvers<Done>>()
   let ending = false
+  let end: unknown = null
   let last = 0
   worker.on('message', ({ id, result, failed }: Answer) => {
     const asked = open.get(id)
@@ -63,6 +64,7 @@ function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData
     else asked?.resolve(result)
   })
   const gone = (reason: unknown): void => {
+    end ??= reason
     for (const asked of open.values()) asked.reject(reason)
     open.clear()
     if (!ending) died(reason)
@@ -71,6 +73,7 @@ function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData
   worker.on('exit', (code) => gone(new Error(`A database thread has ended with ${code}.`)))
   return {
     send: (items) => {
+      if (end !== null) return Promise.reject(end)
       const asked = Promise.withResolvers<Done>()
       last += 1
       open.set(last, asked)
@@ -79,6 +82,7 @@ function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData
     },
     end: () => {
       ending = true
+      end ??= new Error('The store is closed.')
       return worker.terminate()
     },
   }

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { access, constants, mkdir, readFile, rmdir, writeFile } from 'node:fs/promises'
+import { access, constants, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Unkillable, type Ended, type Found, type Scopes } from '../types.ts'
 import { insideScope, refuseUnlessId, refuseUnlessOf } from './action-id.ts'
@@ -16,14 +16,13 @@ import {
   removeGroup,
   type Place,
 } from './cgroup.ts'
-import { everybodyLeft, keyOf, killAll, openHunt, stopAll } from './hunt.ts'
+import { everybodyLeft, keyOf, killAll, mostListed, openHunt, stopAll } from './hunt.ts'
 import { exitStatus, launchInside } from './launch.ts'
 import { describe } from './processes.ts'
 import { answerWhenever, isTrueWithin } from './waiting.ts'
 
 const longestFreezeMs = 1000
 const defaultPatienceMs = 30_000
-const mostListed = 1000
 
 /** The scopes of this host, and the mount that their paths begin with; or why there can be none. */
 export type Opened = { readonly scopes: Scopes; readonly mount: string } | { readonly why: string }
@@ -67,7 +66,8 @@ async function tryOut(parent: string): Promise<string | null> {
     await once(child, 'exit')
     return child.exitCode === 0 ? null : `a process cannot enter ${probe}`
   } finally {
-    await rmdir(probe)
+    // Should it not go, that is a folder too many, and no reason to do without proof.
+    await isTrueWithin(1000, () => removeGroup(probe)).catch(() => false)
   }
 }
 
@@ -87,6 +87,8 @@ function cgroupScopes(parent: string, mount: string): Scopes {
       return scope
     },
     start: (scope, launch) => launchInside('cgroup', scope, launch),
+    // Not the launch folder: that changes with every write, and watching a script that writes all the time took a fifth of a
+    // core (tried). The group changes when the wrapper has gone, and so just after the status came.
     ended: (scope, folder, signal) =>
       answerWhenever(join(scope, 'cgroup.events'), signal, async () => {
         // In this order: who finds the scope empty and no status afterwards has missed none.
@@ -132,7 +134,8 @@ async function endGroup({ mount, scope, actionId, finds, patienceMs }: End): Pro
   await stopAll(hunt, leftMs())
   const isGone = await isTrueWithin(leftMs(), () => tryRemove(mount, scope))
   const isQuiet = await killAll(hunt, leftMs())
-  for (const { process, found } of hunt.met.values()) finds.strays.set(keyOf(process), found)
+  for (const { process, found } of [...hunt.met.values()].slice(0, mostListed))
+    finds.strays.set(keyOf(process), found)
   if (!isGone || !isQuiet) throw new Unkillable(scope, [...(await livingIn(scope)), ...everybodyLeft(hunt)])
   return { proof: 'stopped', killed: [...finds.killed.values()], strays: [...finds.strays.values()] }
 }

@@ -1,5 +1,6 @@
 // Finds what belongs to an action by what its processes carry and where they come from, and kills it. Weaker than a
 // cgroup: who sheds environment, session and parent at once is not found (2 of 3 such were, tried).
+import { constants, getPriority, setPriority } from 'node:os'
 import type { Found } from '../types.ts'
 import {
   carriesMark,
@@ -11,6 +12,11 @@ import {
   type Process,
 } from './processes.ts'
 import { isTrueWithin } from './waiting.ts'
+
+/** Lists are for people, and travel in news: no more than this. All are dealt with all the same. */
+export const mostListed = 1000
+/** On a busy host something new may come for ever. */
+const mostLists = 100
 
 /** Whom to look for: who carries the action's mark, who is in its session, and who descends from one of these or a root. */
 export interface Quarry {
@@ -54,22 +60,41 @@ export async function killAll(hunt: Hunt, withinMs: number): Promise<boolean> {
   return inRounds(hunt, withinMs, () => look(hunt, act) === 0)
 }
 
-/** Everybody met so far, as named then. */
+/** Everybody met so far (`mostListed` of them), as named then. */
 export function everybodyMet(hunt: Hunt): readonly Found[] {
-  return [...hunt.met.values()].map(({ found }) => found)
+  return [...hunt.met.values()].slice(0, mostListed).map(({ found }) => found)
 }
 
-/** Those met who live still. */
+/** Those met who live still (`mostListed` of them). */
 export function everybodyLeft(hunt: Hunt): readonly Found[] {
   const left = [...hunt.met.values()].filter(({ process }) => {
     const now = findProcess(process.pid)
     return now?.startedAt === process.startedAt && !now.isDead
   })
-  return left.map(({ found }) => found)
+  return left.slice(0, mostListed).map(({ found }) => found)
 }
 
 /** Looks once and returns how many belong to the action and live. `act` is called for each as soon as it is met. */
 export function look(hunt: Hunt, act: (process: Process) => void): number {
+  const before = getPriority()
+  // Under a storm of processes a look took seconds (tried), and what it had read was long past.
+  trySetPriority(constants.priority.PRIORITY_HIGHEST)
+  try {
+    return lookAround(hunt, act)
+  } finally {
+    trySetPriority(before)
+  }
+}
+
+function trySetPriority(priority: number): void {
+  try {
+    setPriority(priority)
+  } catch {
+    // Not allowed: then it takes longer.
+  }
+}
+
+function lookAround(hunt: Hunt, act: (process: Process) => void): number {
   const { quarry, roots, known, met } = hunt
   const spared = ownLine()
   const seen = new Map<number, Process>()
@@ -82,10 +107,7 @@ export function look(hunt: Hunt, act: (process: Process) => void): number {
   }
 
   const isInSession = sessionOf(quarry.leader)
-  const pids = listProcesses()
-  if (!pids.includes(process.pid))
-    throw new Error('/proc does not show this very process, so it proves nothing.')
-  for (const pid of pids) {
+  for (const pid of everyPid()) {
     const candidate = findProcess(pid)
     if (!candidate || candidate.isDead || candidate.isKernel || spared.has(pid)) continue
     seen.set(pid, candidate)
@@ -103,6 +125,22 @@ export function look(hunt: Hunt, act: (process: Process) => void): number {
     if (!met.has(keyOf(member))) met.set(keyOf(member), { process: member, found: describe(member.pid) })
   }
   return now.size
+}
+
+/**
+ * Every process there is, and those that came meanwhile, until none has come since the last list. Reading a list takes
+ * longer than a process that only begets the next one lives; reading what is new does not.
+ */
+function* everyPid(): Generator<number> {
+  const listed = new Set<number>()
+  for (let round = 0; round < mostLists; round += 1) {
+    const fresh = listProcesses().filter((pid) => !listed.has(pid))
+    if (fresh.length === 0) break
+    for (const pid of fresh) listed.add(pid)
+    yield* fresh
+  }
+  if (!listed.has(process.pid))
+    throw new Error('/proc does not show this very process, so it proves nothing.')
 }
 
 /** One key for one process, as a pid is used again. */

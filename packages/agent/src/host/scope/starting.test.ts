@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { needs } from '../../../../../test/needs.ts'
@@ -22,6 +22,12 @@ async function runIn({ scopes, make }: Trial, launchOf: (launch: Launch) => Laun
   const status = await scopes.ended(made.scope, made.folder, never)
   return { status, stdout: textOf(join(made.folder, 'stdout')), stderr: textOf(join(made.folder, 'stderr')) }
 }
+/** How many files and folders this process watches. */
+function watches(): number {
+  const all = readdirSync('/proc/self/fdinfo').map((fd) => textOf(`/proc/self/fdinfo/${fd}`))
+  return all.join().split('inotify wd').length
+}
+
 const sh = (text: string) => (launch: Launch) => ({ ...launch, command: ['/bin/sh', '-c', text] })
 
 describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)(
@@ -203,10 +209,13 @@ describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)(
         const go = join(made.folder, 'go')
         const script = 'while [ ! -e "$1" ] && [ -d "$2" ]; do sleep 0.01; done; exit 9'
         await scopes.start(made.scope, made.launch(script, [go, made.folder]))
+        const before = watches()
         const giveUp = new AbortController()
         const waiting = scopes.ended(made.scope, made.folder, giveUp.signal)
+        await until('a watch', () => watches() === before + 1)
         giveUp.abort(new Error('enough'))
         await expect(waiting).rejects.toThrow('enough')
+        expect(watches()).toBe(before)
         await expect(scopes.ended(made.scope, made.folder, giveUp.signal)).rejects.toThrow('enough')
 
         const [scope, folder, goOn] = [made.scope, made.folder, go].map((path) => JSON.stringify(path))
@@ -214,7 +223,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)(
         const waiting = scopes.ended(${scope}, ${folder}, new AbortController().signal)
         setTimeout(() => import('node:fs').then((fs) => fs.writeFileSync(${goOn}, '')), 50)
         console.log(await waiting)`
-        // That it prints and ends shows too that no watch and no timer is left behind.
+        // That it ends shows too that no timer is left behind.
         expect(inAnotherAgent(options, program)).toBe('9\n')
       }))
   },

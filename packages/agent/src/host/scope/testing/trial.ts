@@ -160,8 +160,19 @@ setsid $beat session "$here" &
 (setsid /bin/sh -c "$beat twice '$here' &" &)
 env -i $beat bare "$here" &
 env -i setsid $beat alien "$here" &
+(env -i $beat orphan "$here" &)
 /bin/sh -c 'echo $$ >"$1/stopped"; echo stopped >>"$1/beats"; kill -STOP $$; exec '"$beat"' continued "$1"' sh "$here" &
 /bin/sh "$here/fork" "$here" &
 exec $beat script "$here"
 `
-export const nastyNames = ['deaf', 'session', 'twice', 'bare', 'alien', 'stopped', 'forking', 'script']
+export const nastyNames = [
+  'deaf',
+  'session',
+  'twice',
+  'bare',
+  'alien',
+  'orphan',
+  'stopped',
+  'forking',
+  'script',
+]
