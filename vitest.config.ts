@@ -6,8 +6,11 @@ if (Number.parseInt(process.versions.node) < 24) {
   process.exit(1)
 }
 
+const isOnPostgres = process.env.COUNTERMAND_TEST_DATABASE === 'postgres'
+
 export default defineConfig({
   test: {
+    globalSetup: isOnPostgres ? ['packages/server/src/testing/run-on-postgres.ts'] : [],
     include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts'],
     passWithNoTests: false,
     testTimeout: 30_000,

@@ -20,7 +20,9 @@ const concurrency = 64
 export async function benchCancels(actions: number, perRound: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-bench-'))
   console.log(`filling a store with ${actions} open actions, half of them offered …`)
-  const server = fork(new URL('./serve-cancels.ts', import.meta.url), [folder, String(actions)])
+  const server = fork(new URL('./serve-cancels.ts', import.meta.url), [folder, String(actions)], {
+    execArgv: (process.env.PROF ?? '').split(' ').filter(Boolean),
+  })
   try {
     const served = await new Promise<Served>((resolve, reject) => {
       server.once('message', (message) => resolve(message as Served))
@@ -28,7 +30,7 @@ export async function benchCancels(actions: number, perRound: number): Promise<v
     })
     await run(served, perRound)
   } finally {
-    server.kill()
+    server.kill('SIGINT')
     rmSync(folder, { recursive: true, force: true })
   }
 }

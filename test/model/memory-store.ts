@@ -1,5 +1,4 @@
 /** The store's port over plain maps: one piece of work at a time, kept whole or not at all. It decides nothing. */
-import { createHash } from 'node:crypto'
 import type { ChainHead } from '@countermand/contract'
 import type {
   ActionRows,
@@ -11,8 +10,6 @@ import type {
   LibraryEntry,
   Moment,
   Rooms,
-  Store,
-  StoredEvent,
   Work,
 } from '../../packages/server/src/app/ports.ts'
 import { reads } from '../../packages/server/src/app/reads.ts'
@@ -22,31 +19,9 @@ import { advance, isOpen, isUndelivered, issue } from '../../packages/server/src
 import { genesis, linkText } from '../../packages/server/src/core/chain.ts'
 import type { Device } from '../../packages/server/src/core/device.ts'
 import { recordOf } from '../../packages/server/src/core/history.ts'
-
-export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url')
-
-type EventRow = StoredEvent & { readonly chain: string; readonly actionId: string | null }
-
-/** All rows. Each map is replaced as a whole when a row changes, so that a state of before stays what it was. */
-export interface Tables {
-  readonly actions: ReadonlyMap<string, Action>
-  readonly devices: ReadonlyMap<string, Device>
-  readonly heads: ReadonlyMap<string, ChainHead>
-  readonly events: readonly EventRow[]
-  readonly statements: ReadonlyMap<string, string>
-  readonly library: ReadonlyMap<string, LibraryEntry>
-  readonly enrolments: ReadonlyMap<string, EnrolmentRow>
-}
-
-export const noTables: Tables = {
-  actions: new Map(),
-  devices: new Map(),
-  heads: new Map(),
-  events: [],
-  statements: new Map(),
-  library: new Map(),
-  enrolments: new Map(),
-}
+import { digestOf } from './digest.ts'
+import { forceAction, type OpenStore } from './server.ts'
+import type { Tables } from './tables.ts'
 
 /** Holds the rows while work is done on them. */
 interface Box {
@@ -66,7 +41,10 @@ function openActions(box: Box, events: Appender): ActionRows {
   }
   return {
     find: async (id) => box.tables.actions.get(id) ?? null,
-    list: async ({ top, skip }) => all().toReversed().slice(skip, skip + top),
+    list: async ({ top, skip }) =>
+      all()
+        .toReversed()
+        .slice(skip, skip + top),
     liveOf: async (machineId) =>
       all().filter((action) => action.machineId === machineId && (isOpen(action) || isUndelivered(action))),
     overdue: async (at, most) =>
@@ -106,30 +84,116 @@ interface Appender {
   keep(cause: Cause): void
 }
 
-function openEvents(box: Box): EventRows & Appender {
+function openAppender(box: Box): Appender {
   const keep = ({ digest, jws }: Cause): void => {
     if (box.tables.statements.has(digest)) return
     box.tables = { ...box.tables, statements: withRow(box.tables.statements, digest, jws) }
   }
-  const add = ({ chain, note, at, actionId, cause }: Entry): void => {
-    if (cause !== undefined) keep(cause)
-    const head = headOf(box, chain)
-    const { kind, actor, alarm, data } = note
-    const statement = cause?.digest ?? null
-    const place = { chain, sequence: head.sequence + 1, previous: head.digest }
-    const link = { ...place, kind, actionId, actor, alarm, at: at.getTime(), data, statement }
-    const digest = digestOf(linkText(link))
-    const row = { ...place, kind, actor, data, digest, at, actionId, statement: cause?.jws ?? null }
-    const heads = withRow(box.tables.heads, chain, { sequence: place.sequence, digest })
-    box.tables = { ...box.tables, heads, events: [...box.tables.events, row] }
+  return {
+    keep,
+    add: ({ chain, note, at, actionId, cause }) => {
+      if (cause !== undefined) keep(cause)
+      const head = headOf(box, chain)
+      const place = { chain, sequence: head.sequence + 1, previous: head.digest }
+      const { kind, actor, alarm, data } = note
+      const what = { kind, actionId, actor, alarm, at: at.getTime(), data }
+      const link = { ...place, ...what, statement: cause?.digest ?? null }
+      const digest = digestOf(linkText(link))
+      const heads = withRow(box.tables.heads, chain, { sequence: place.sequence, digest })
+      box.tables = { ...box.tables, heads, events: [...box.tables.events, { ...link, digest }] }
+    },
+  }
+}
+
+const openEvents = (box: Box, { add, keep }: Appender): EventRows => ({
+  append: async (chain, note, at, cause) => add({ chain, note, at, actionId: null, cause }),
+  keep: async (_machineId, cause) => keep(cause),
+  ofAction: async () => {
+    throw new Error('The model looks at the events themselves.')
+  },
+})
+
+const headOf = ({ tables }: Box, chain: string): ChainHead =>
+  tables.heads.get(chain) ?? { sequence: 0, digest: genesis }
+
+function openDevices(box: Box): DeviceRows {
+  const find = (id: string): Device | null => {
+    const device = box.tables.devices.get(id)
+    return device === undefined ? null : { ...device, head: headOf(box, id) }
+  }
+  const keep = (device: Device): void => {
+    box.tables = { ...box.tables, devices: withRow(box.tables.devices, device.id, device) }
   }
   return {
-    add,
-    append: async (chain, note, at, cause) => add({ chain, note, at, actionId: null, cause }),
-    keep: ((first: string | Cause, cause?: Cause) => {
-      keep(typeof first === 'string' ? (cause as Cause) : first)
-      return Promise.resolve()
-    }) as EventRows['keep'] & Appender['keep'],
-    ofAction: async (actionId) => box.tables.events.filter((event) => event.actionId === actionId),
+    find: async (id) => find(id),
+    findNamed: async (id) => find(id),
+    list: async () => [...box.tables.devices.values()],
+    create: async (device) => keep(device),
+    save: async (device, before) => {
+      const now = box.tables.devices.get(device.id)
+      if (JSON.stringify(now?.order) !== JSON.stringify(before.order)) throw stale('The device')
+      keep(device)
+    },
+    workOf: async (ids) => new Map(ids.map((id) => [id, headOf(box, id).sequence])),
+    headOf: async (id) => headOf(box, id),
+  }
+}
+
+function roomsOf(box: Box): Rooms {
+  const appender = openAppender(box)
+  const never = (): never => {
+    throw new Error('No script of the model asks for this.')
+  }
+  return {
+    actions: openActions(box, appender),
+    devices: openDevices(box),
+    events: openEvents(box, appender),
+    library: {
+      find: async (name) => box.tables.library.get(name) ?? null,
+      put: async (entry) => {
+        box.tables = { ...box.tables, library: withRow(box.tables.library, entry.fileName, entry) }
+      },
+      list: never,
+      remove: never,
+    },
+    applications: { find: never, create: never },
+    enrolments: {
+      find: async (secret) => box.tables.enrolments.get(secret) ?? null,
+      create: async (row) => {
+        box.tables = { ...box.tables, enrolments: withRow(box.tables.enrolments, row.secretDigest, row) }
+      },
+      use: async (secret, { key, machineId }) => {
+        const row = box.tables.enrolments.get(secret)
+        if (row === undefined || row.usedByKey !== null) throw stale('The token')
+        const used = { ...row, usedByKey: key, machineId }
+        box.tables = { ...box.tables, enrolments: withRow(box.tables.enrolments, secret, used) }
+      },
+    },
+  }
+}
+
+/** `alter` puts something between the work and its rows: a fault to be found. */
+export function openMemoryStore(
+  tables: Tables,
+  moment: () => Moment,
+  alter: (rooms: Rooms) => Rooms = (rooms) => rooms,
+): OpenStore {
+  const box: Box = { tables }
+  const works: Readonly<Record<string, unknown>> = { ...reads, ...writes, forceAction }
+  const perform = async (name: string, input: unknown): Promise<unknown> => {
+    const before = box.tables
+    try {
+      return await (works[name] as Work<unknown, unknown>)(alter(roomsOf(box)), input, moment())
+    } catch (thrown) {
+      box.tables = before
+      throw thrown
+    }
+  }
+  return {
+    tables: () => Promise.resolve(box.tables),
+    force: (input) => perform('forceAction', input) as never,
+    read: (name, input) => perform(name, input) as never,
+    write: (name, input) => perform(name, input) as never,
+    close: () => Promise.resolve(),
   }
 }

@@ -56,7 +56,8 @@ export class Turns {
       const ready = this.waiting.filter(({ isReady }) => isReady())
       const next = ready[ready.length === 0 ? 0 : pick(ready.length) % ready.length]
       if (next === undefined) return true
-      if (played > endless) throw new Error(`The device goes round in circles: ${this.labels.slice(-20).join(', ')}`)
+      if (played > endless)
+        throw new Error(`The device goes round in circles: ${this.labels.slice(-20).join(', ')}`)
       this.waiting = this.waiting.filter((turn) => turn !== next)
       this.taken += 1
       this.labels.push(next.label)

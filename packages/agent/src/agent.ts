@@ -18,6 +18,7 @@ export interface AgentOptions {
   readonly dataFolder: string
   readonly enrolmentToken: string | null
   readonly enrolAgain: boolean
+  readonly server: string | null
   readonly switchedOff: readonly string[]
   readonly host: Host
   readonly log: (line: string) => void
@@ -28,7 +29,10 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const { dataFolder, host, log } = options
   const self = async () => ({ facts: await factsOf(host), capabilities: capabilitiesOf(options) })
   const known = options.enrolAgain ? null : await readIdentity(dataFolder)
-  const identity = known ?? (await enrolled(options, await self()))
+  const enrolledAs = known ?? (await enrolled(options, await self()))
+  const identity = { ...enrolledAs, server: options.server ?? enrolledAs.server }
+  if (known !== null && options.enrolmentToken !== null)
+    log('already enrolled: the token is not used (--again would)')
   log(`device ${identity.machineId} of ${identity.server}`)
 
   const journal = await openJournal(dataFolder)

@@ -6,6 +6,8 @@ export interface Config {
   readonly enrolmentToken: string | null
   /** Use the token although there is an identity; its key vouches for the new one, so the id stays. */
   readonly enrolAgain: boolean
+  /** Where the server is now, if not where it was at enrolment; whom it obeys is the order key's matter. */
+  readonly server: string | null
   /** Ends when its standard input does: it is the agent beside a server, and goes with it. */
   readonly tied: boolean
   readonly pretend: boolean
@@ -18,6 +20,7 @@ export const usage = `countermand-agent [flags]     each flag has a twin in the 
   --data DIR               COUNTERMAND_AGENT_DATA              default /var/lib/countermand-agent
   --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
   --again                                                      with --enrol: a new key for the same device
+  --server URL             COUNTERMAND_AGENT_SERVER            where the server is now, if it has moved
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
@@ -36,6 +39,7 @@ export function readConfig(
       data: word,
       enrol: word,
       again: flag,
+      server: word,
       'switch-off': word,
       tied: flag,
       pretend: flag,
@@ -48,6 +52,7 @@ export function readConfig(
     dataFolder: resolve(values.data ?? env.COUNTERMAND_AGENT_DATA ?? '/var/lib/countermand-agent'),
     enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
     enrolAgain: values.again ?? false,
+    server: values.server ?? (env.COUNTERMAND_AGENT_SERVER || null),
     tied: values.tied ?? false,
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),

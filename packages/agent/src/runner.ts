@@ -305,8 +305,8 @@ class Task {
       folder,
       scope,
       host,
-      fetch: (sha256, size) =>
-        transfer.fetch({ actionId: offer.id, sha256, size, folder }, AbortSignal.any([leaving, cancelled])),
+      fetch: (file) =>
+        transfer.fetch({ ...file, actionId: offer.id, folder }, AbortSignal.any([leaving, cancelled])),
       deliver: (index, content) => transfer.deliver({ actionId: offer.id, index, content }, leaving),
     }
   }

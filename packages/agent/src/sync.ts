@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import {
   devicePaths,
+  isSpoken,
   messageTypes,
   protocolVersion,
   type Capabilities,
@@ -102,6 +103,8 @@ export class Sync {
     const text = await post(server + devicePaths.sync, jws)
     const reply = await openReply(text, { type: messageTypes.reply, orderKey, machineId, nonce })
     if (reply === null) throw new Error('the reply is not signed by the order key over this nonce')
+    if (!isSpoken(reply.protocol))
+      throw new Error(`the server speaks protocol ${reply.protocol}, this agent ${protocolVersion}`)
     if (reply.seq > this.state.seq) {
       throw new TwoHistories('The server has taken later statements than this device has made.')
     }

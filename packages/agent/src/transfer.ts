@@ -1,15 +1,15 @@
 /** Files between this device and its server: what an action needs, and what it brings back. Hashed on both sides. */
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { devicePaths, settleLimitMs } from '@countermand/contract'
 import { CannotBeDone } from './executors/executor.ts'
-import { writeDurably } from './host/files.ts'
+import { makeFolder, writeDurably } from './host/files.ts'
 
 export interface Transfer {
   fetch(
-    wanted: { actionId: string; sha256: string; size: number; folder: string },
+    wanted: { actionId: string; sha256: string; size: number; name: string; folder: string },
     signal: AbortSignal,
   ): Promise<string>
   deliver(
@@ -39,8 +39,10 @@ export function openTransfer(options: TransferOptions): Transfer {
     return response
   }
   return {
-    fetch: async ({ actionId, sha256, size, folder }, signal) => {
-      const place = join(folder, `file-${sha256}`)
+    fetch: async ({ actionId, sha256, size, name, folder }, signal) => {
+      // Its own name: a script may look at $0, and somebody will read it in a list of processes.
+      const place = join(folder, 'files', basename(name))
+      await makeFolder(dirname(place))
       const kept = await readFile(place).catch(() => null)
       if (kept !== null && sha256Of(kept) === sha256) return place
       const path = devicePaths.file.replace(':id', actionId).replace(':sha256', sha256)

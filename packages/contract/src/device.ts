@@ -10,6 +10,8 @@ import { IpAddress } from './machine.ts'
 
 /** Raised when a message changes its meaning. Server and agent understand their own and the one before. */
 export const protocolVersion = 1
+export const isSpoken = (version: number): boolean =>
+  version === protocolVersion || version === protocolVersion - 1
 
 /** `typ` headers, so that no message can be taken for one of another kind. */
 export const messageTypes = {

@@ -25,7 +25,7 @@ export interface Operation {
   readonly reply: TSchema
 }
 
-export type Target = 'none' | 'machineAction' | 'machine' | 'libraryFile'
+export type Target = 'none' | 'machineAction' | 'machine' | 'machineOrName' | 'libraryFile'
 
 /** Calls of one class share one bucket per application (`wire.md` 9: limits count per application and tenant). */
 export const limitClasses = ['read', 'cancel', 'respond', 'liveResponse', 'library'] as const

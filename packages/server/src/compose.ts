@@ -1,9 +1,10 @@
 /** The only file that chooses: which database, which bus, whose keys, which disk. */
+import { EventEmitter } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
-import type { App, Change, Identity, Store } from './app/ports.ts'
+import type { Alarm, App, Change, Identity, Store } from './app/ports.ts'
 import { reads } from './app/reads.ts'
 import { writes } from './app/writes.ts'
 import { expireActions } from './app/expire-actions.ts'
@@ -45,11 +46,12 @@ export async function compose(
 ): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
-  const { store, identity } = await openDatabase(config, {
-    now,
-    died,
-    committed: (change) => bus.publish(change),
-  })
+  const alarmed = new EventEmitter<{ alarm: [Alarm] }>()
+  const committed = (change: Change): void => {
+    bus.publish(change)
+    for (const alarm of change.alarms) alarmed.emit('alarm', alarm)
+  }
+  const { store, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const app: App = {
@@ -62,10 +64,12 @@ export async function compose(
     now,
     digest: digestOf,
     identity,
+    publicUrl: config.publicUrl,
     settleWithinMs: config.settleWithinMs,
     runLimitsMs: config.runLimitsMs,
   }
   const http = await openHttp({ app, publicUrl: config.publicUrl, issuer, log: { level: logLevel } })
+  alarmed.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
   const failed = (err: unknown): void => http.log.error({ err }, 'timer')
   const stops = [
     every(1_000, () => expireActions(app), failed),

@@ -28,7 +28,12 @@ export interface Config {
   readonly runLimitsMs: Readonly<Record<ActionType, number>>
   /** How long a cancel waits for the proof before it answers. */
   readonly settleWithinMs: number
+  /** Of the structured log on standard output. */
+  readonly logLevel: LogLevel
 }
+
+const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
+export type LogLevel = (typeof logLevels)[number]
 
 export class ConfigError extends Error {}
 
@@ -43,6 +48,8 @@ export const usage = `npm start -- [flags]          each flag has a twin in the 
   --limits CLASS=MIN/HOUR,…   COUNTERMAND_LIMITS             calls a minute / an hour; "-" lifts one
                               classes: ${limitClasses.join(', ')}
   --run-limits TYPE=SEC,…     COUNTERMAND_RUN_LIMITS         how long an action may run; default LiveResponse=600
+  --log LEVEL                 COUNTERMAND_LOG                silent, error, warn, info, debug; default warn on a
+                                                             terminal, info elsewhere
   --settle-ms N               COUNTERMAND_SETTLE_MS          how long a cancel waits for the proof; default 1500
 `
 
@@ -76,6 +83,8 @@ export function readConfig(
     allowContainment: yes('allow-containment', 'ALLOW_CONTAINMENT'),
     limits: readLimits(text('limits', 'LIMITS') ?? ''),
     runLimitsMs: readRunLimits(text('run-limits', 'RUN_LIMITS') ?? ''),
+    // In front of a person only what needs one; into a pipe or a file everything.
+    logLevel: logLevel(text('log', 'LOG') ?? (process.stdout.isTTY ? 'warn' : 'info')),
     settleWithinMs: wholeNumber(text('settle-ms', 'SETTLE_MS') ?? '1500', '--settle-ms'),
   }
 }
@@ -92,6 +101,7 @@ function parse(args: readonly string[]): Record<string, string | undefined> {
         'database-url': word,
         'public-url': word,
         limits: word,
+        log: word,
         'settle-ms': word,
         'run-limits': word,
         'no-agent': flag,
@@ -129,6 +139,12 @@ function databaseUrl(text: string | undefined): string | null {
     )
   }
   return text
+}
+
+function logLevel(text: string): LogLevel {
+  const known = logLevels.find((level) => level === text)
+  if (known === undefined) throw new ConfigError(`--log takes one of ${logLevels.join(', ')}`)
+  return known
 }
 
 function wholeNumber(text: string, name: string): number {

@@ -1,7 +1,7 @@
 /** `npm start`: read the configuration, compose, listen, start the agent, stop on a signal. */
 import { compose } from './compose.ts'
 import { ConfigError, readConfig, usage } from './config.ts'
-import { makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
+import { addresses, makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
 import { startLocalAgent } from './start/local-agent.ts'
 import { lockFolder } from './start/lock.ts'
 import { printTour } from './tour/print.ts'
@@ -12,8 +12,10 @@ async function main(): Promise<void> {
   const args = process.argv.slice(2)
   if (args.includes('--help')) return say(usage)
   const config = readConfig(args, process.env, process.platform === 'linux')
+  // Everything in the data folder is for its owner: keys, rows, results.
+  process.umask(0o077)
   const unlock = lockFolder(config.dataFolder)
-  const server = await compose(config, { logLevel: process.env.COUNTERMAND_LOG ?? 'info' })
+  const server = await compose(config, { logLevel: config.logLevel })
   await server.http.listen({ host: config.host, port: config.port })
 
   const known = await readCredentials(config.dataFolder)
@@ -27,7 +29,8 @@ async function main(): Promise<void> {
     unlock()
   })
   const machineId = agent?.machineId ?? credentials.machineId
-  await writeCredentials(config.dataFolder, { ...credentials, machineId })
+  const reached = addresses(server.app, config.publicUrl)
+  await writeCredentials(config.dataFolder, { ...credentials, ...reached, machineId })
   say(`countermand is ready on ${config.publicUrl}; data and credentials.json are in ${config.dataFolder}`)
   if (machineId !== null) printTour(config.dataFolder, say)
 }

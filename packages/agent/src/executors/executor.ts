@@ -13,7 +13,7 @@ export interface Run {
    * Brings a file that the action refers to into the action's folder, once: what is there with the right hash is not
    * fetched again. Throws `CannotBeDone` when the server does not have it, or what it has is not what was pinned.
    */
-  fetch(sha256: string, size: number): Promise<string>
+  fetch(file: { readonly sha256: string; readonly size: number; readonly name: string }): Promise<string>
   /** Brings a result to the server, again and again until it has it. Throws when the time to settle is over. */
   deliver(index: number, content: Uint8Array): Promise<{ sha256: string; size: number }>
 }

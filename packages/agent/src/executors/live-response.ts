@@ -65,7 +65,7 @@ function scriptOf({ offer }: Run): RunScript {
  * without leave to execute does no harm. Without such a line it is /bin/sh.
  */
 async function prepare(run: Run, script: RunScript): Promise<Prepared> {
-  const path = await run.fetch(script.sha256, script.size)
+  const path = await run.fetch({ sha256: script.sha256, size: script.size, name: script.scriptName })
   const { host, folder } = run
   const interpreter = await host.interpreterOf(path).catch((thrown: unknown) => {
     throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))

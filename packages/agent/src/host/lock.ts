@@ -8,7 +8,7 @@ export class FolderInUse extends Error {
 
   constructor(folder: string) {
     super(
-      `Another agent is using ${folder}. Stop it first (systemctl stop countermand-agent, or see who has ${join(folder, 'lock')} open), or give this one a folder of its own.`,
+      `Another agent is using ${folder}. Stop it first (whoever has ${join(folder, 'lock')} open), or give this one a folder of its own with --data.`,
     )
   }
 }

@@ -3,7 +3,7 @@ import { Machine } from '../machine.ts'
 import type { Operation } from '../operation.ts'
 import { machineReaders } from '../permissions.ts'
 
-/** `wire.md` 1.5; `:id` is the device id or the computer name. */
+/** `wire.md` 1.5; `:id` is the device id or the computer name, which a device chooses itself: for looking only. */
 export const machines = {
   listMachines: {
     method: 'GET',
@@ -19,7 +19,7 @@ export const machines = {
     path: '/api/machines/:id',
     permission: machineReaders,
     limit: 'read',
-    target: 'machine',
+    target: 'machineOrName',
     status: 200,
     reply: Machine,
   },

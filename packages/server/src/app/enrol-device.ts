@@ -11,6 +11,7 @@ import {
 import { serverChain } from '../core/chain.ts'
 import { startOrder, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
+import { refuseUnspoken } from './sync-device.ts'
 import type { App, EnrolmentRow, Rooms, VerifiedMessage, Work } from './ports.ts'
 
 const tokenLifetimeMs = 24 * 60 * 60_000
@@ -82,6 +83,7 @@ export async function enrolDevice(app: App, jws: string): Promise<string> {
   if (message === null || !fits(Enrolment, message.payload))
     throw refused('the request is not signed as it should be')
   const request = message.payload
+  refuseUnspoken(request.protocol)
   if (request.server !== app.signer.orderThumbprint) throw refused('the token was made by another server')
   const formerId = await provenFormer(app, request.former, message.thumbprint)
 

@@ -16,6 +16,8 @@ export interface App {
   /** SHA-256, base64url. */
   readonly digest: (text: string) => string
   readonly identity: Identity
+  /** Base URL under which clients and devices reach this server. */
+  readonly publicUrl: string
   /** How long a cancel waits for the device's proof before it answers, in milliseconds. */
   readonly settleWithinMs: number
   /** How long a device lets an action of a type run, in milliseconds. */
@@ -197,6 +199,15 @@ export interface Change {
   readonly actions: readonly string[]
   /** Devices that should sync now. */
   readonly wake: readonly string[]
+  readonly alarms: readonly Alarm[]
+}
+
+/** An event that somebody should look at; it is on record, and said in the log. */
+export interface Alarm {
+  readonly chain: string
+  readonly kind: string
+  readonly actionId: string | null
+  readonly data: Readonly<Record<string, unknown>>
 }
 
 export interface VerifiedMessage {

@@ -3,9 +3,15 @@ import { Refusal } from '../core/errors.ts'
 import type { App, Page } from './ports.ts'
 
 /** @throws Refusal ResourceNotFound, in the words that clients match on (`wire.md` 8). */
-export async function findDevice(app: App, idOrName: string): Promise<Device> {
-  const device = await app.store.read('deviceNamed', idOrName)
-  if (device === null) throw new Refusal('ResourceNotFound', `Machine ${idOrName} was not found`)
+export const findDevice = async (app: App, id: string): Promise<Device> =>
+  found(await app.store.read('device', id.toLowerCase()), id)
+
+/** By id or by computer name. */
+export const findDeviceNamed = async (app: App, idOrName: string): Promise<Device> =>
+  found(await app.store.read('deviceNamed', idOrName), idOrName)
+
+function found(device: Device | null, asked: string): Device {
+  if (device === null) throw new Refusal('ResourceNotFound', `Machine ${asked} was not found`)
   return device
 }
 

@@ -56,7 +56,7 @@ async function pinned({ library }: Rooms, scriptName: string, asked: string | nu
   return { type: 'RunScript', scriptName, sha256: entry.sha256, size: entry.size, args, asked }
 }
 
-const created = (index: number): CommandOutcome => ({
+export const created = (index: number): CommandOutcome => ({
   index,
   status: 'Created',
   startedAt: null,

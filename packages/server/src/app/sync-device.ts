@@ -3,6 +3,7 @@ import {
   Statement,
   canonical,
   fits,
+  isSpoken,
   maxOffersPerReply,
   messageTypes,
   protocolVersion,
@@ -32,6 +33,7 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
     throw new Refusal('Unauthorized', 'The statement is not signed by a device that is enrolled here.')
   }
   const statement = message.payload
+  refuseUnspoken(statement.protocol)
   if (statement.server !== app.signer.orderThumbprint) {
     throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
   }
@@ -49,6 +51,13 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
   const ticket = app.signer.seal(ticketPurpose, machineId, new Date(app.now().getTime() + ticketLifetimeMs))
   const reply: Reply = { protocol: protocolVersion, machineId, nonce, epoch, ticket, ...orders }
   return app.signer.signOrder(reply, messageTypes.reply)
+}
+
+/** @throws Refusal ClientVersionNotSupported for a device that is too far behind, or ahead. */
+export function refuseUnspoken(protocol: number): void {
+  if (isSpoken(protocol)) return
+  const text = `Protocol ${protocol} is not spoken here; this server speaks ${protocolVersion}. Update the older of the two.`
+  throw new Refusal('ClientVersionNotSupported', text)
 }
 
 const keyOf = async (app: App, id: string): Promise<Device['key']> =>

@@ -244,10 +244,10 @@ test('a cancel nobody answers ends as TimeOut, unconfirmed, three days after it 
   assert.equal(end.cancel?.undelivered, true, 'the device is still to be told')
 })
 
-test('deadlines are those of the phases: 3 days, then run limit + 1 day, then 30 minutes + 1 day', () => {
+test('deadlines are those of the phases: 3 days, then run limit + 1 day, then 1 day', () => {
   for (const action of [queued, offered, accepted]) assert.deepEqual(action.deadlineAt, later(72 * hour))
   assert.deepEqual(running.deadlineAt, later(24 * hour + 10 * 60_000))
-  assert.deepEqual(settling.deadlineAt, later(24 * hour + 30 * 60_000))
+  assert.deepEqual(settling.deadlineAt, later(24 * hour))
 })
 
 test('the same request again changes nothing, also once it is cancelled; another one then is refused', () => {

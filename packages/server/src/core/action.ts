@@ -233,8 +233,14 @@ function finished(action: Action, event: DeviceEvent & { kind: 'finished' }): Pa
     commands,
     detail,
     cancel: known,
-    effect: { state: 'applied', residues: [] },
+    effect: effectOf(commands),
   }
+}
+
+/** Of commands none of which was begun, nothing is left. */
+const effectOf = (commands: readonly CommandOutcome[]): Effect => {
+  const isUntouched = commands.length > 0 && commands.every(({ startedAt }) => startedAt === null)
+  return { state: isUntouched ? 'none' : 'applied', residues: [] }
 }
 
 function revertFailed(action: Action, residues: readonly string[]): Partial<Action> {
@@ -250,7 +256,9 @@ const unconfirmed = (cancel: Cancel): Cancel => ({ ...cancel, state: 'unconfirme
 
 function overdue(action: Action, at: Date): Partial<Action> | null {
   if (action.deadlineAt === null || at < action.deadlineAt) return null
-  const reason: Reason = active.includes(action.phase) ? 'run_limit' : 'not_after_passed'
+  // What has passed under a cancel is the cancel's own deadline.
+  const isRun = active.includes(action.phase) && !isOutstanding(action.cancel)
+  const reason: Reason = isRun ? 'run_limit' : 'not_after_passed'
   return timedOut(action, reason)
 }
 

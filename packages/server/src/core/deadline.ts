@@ -1,5 +1,5 @@
 /** How long the server waits in each phase. Every open state has an end (`ARCHITECTURE.md`, phases). */
-import { settleLimitMs, type Phase } from '@countermand/contract'
+import type { Phase } from '@countermand/contract'
 
 const minute = 60_000
 export const day = 24 * 60 * minute
@@ -17,6 +17,6 @@ export function deadlineOf(
   at: Date,
 ): Date {
   if (phase === 'running') return new Date(at.getTime() + order.runLimitMs + hearingMs)
-  if (phase === 'settling') return new Date(at.getTime() + settleLimitMs + hearingMs)
+  if (phase === 'settling') return new Date(at.getTime() + hearingMs)
   return new Date(order.createdAt.getTime() + notAfterMs)
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test, describe } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
 import { outcome } from '../testing/device.ts'
-import { broughtTo, endedAs, queued, type Given } from '../testing/given.ts'
+import { broughtTo, cancel, endedAs, queued, type Given } from '../testing/given.ts'
 import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { day, openServer, type TestServer } from '../testing/server.ts'
 
@@ -12,18 +12,11 @@ const asked = 'action.cancel_requested'
 const anyOf =
   'Machine.CollectForensics, Machine.Isolate, Machine.RestrictExecution, Machine.Scan, Machine.Offboard, Machine.StopAndQuarantine, Machine.LiveResponse'
 
-async function cancel(server: TestServer, id: string, name: string, comment: string): Promise<MachineAction> {
-  const token = await server.tokenAs(name, 'Machine.Isolate')
-  const path = `/api/machineactions/${id}/cancel`
-  const answer = await server.ask<MachineAction>({ method: 'POST', path, token, body: { Comment: comment } })
-  assert.equal(answer.status, 200, answer.text)
-  return answer.body
-}
 const cancelledBy =
   (name: string, comment: string, start = queued) =>
   async (server: TestServer): Promise<Given> => {
     const given = await start(server)
-    await cancel(server, given.id, name, comment)
+    await cancel(server, given.id, { by: name, comment })
     return given
   }
 
@@ -305,7 +298,7 @@ describe('the date of a cancel', () => {
     await server.upload('run.sh')
     const { id, device } = await broughtTo('running')(server)
     server.clock.pass(1_000)
-    const before = await cancel(server, id, 'ann', 'wrong host')
+    const before = await cancel(server, id)
     assert.equal(before.cancellationDateTimeUtc, null)
     server.clock.pass(day)
     device.stop(id)

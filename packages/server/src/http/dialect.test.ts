@@ -1,7 +1,6 @@
 /** How paths are matched, and what every answer has in common (`wire.md` 1.6, 8 and 18). */
 import assert from 'node:assert/strict'
-import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
+import { connect, type AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
 import { openServer, type Answer, type Asked, type TestServer } from '../testing/server.ts'
@@ -156,11 +155,10 @@ test('a fault is a 500 that tells nothing of what went wrong', async () => {
   assert.doesNotMatch(answer.text, /actions|sqlite|select|table/i)
 })
 
-/** Says something to a listening server and answers all that comes back until it hangs up. */
+/** Says something over a socket and answers all that comes back until the server hangs up. */
 async function saying(text: string): Promise<{ status: number; headers: string; body: string }> {
-  const other = await openServer()
-  await other.http.listen({ host: '127.0.0.1', port: 0 })
-  const { port } = other.http.server.address() as AddressInfo
+  if (!server.http.server.listening) await server.http.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = server.http.server.address() as AddressInfo
   const said = await new Promise<string>((resolve, reject) => {
     const socket = connect(port, '127.0.0.1', () => socket.write(text))
     let all = ''
@@ -168,7 +166,6 @@ async function saying(text: string): Promise<{ status: number; headers: string; 
     socket.on('end', () => resolve(all))
     socket.on('error', reject)
   })
-  await other.close()
   const [head = '', body = ''] = said.split('\r\n\r\n')
   return { status: Number(head.split(' ')[1]), headers: head.toLowerCase(), body }
 }

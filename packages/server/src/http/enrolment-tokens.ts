@@ -7,7 +7,11 @@ import { contextOf, timestamp } from './wire.ts'
 export const enrolmentTokenHandlers: Handlers<typeof enrolmentTokens> = {
   createEnrolmentToken: async ({ app, caller, body, base }) => {
     const forDevice = body.MachineId === undefined ? null : (await findDevice(app, body.MachineId)).id
-    const { token, expiresAt } = await makeEnrolmentToken(app, { server: base, forDevice, by: caller.name })
+    const { token, expiresAt } = await makeEnrolmentToken(app, {
+      server: app.publicUrl,
+      forDevice,
+      by: caller.name,
+    })
     return {
       '@odata.context': contextOf(base, 'EnrolmentTokens/$entity'),
       enrolmentToken: token,

@@ -25,7 +25,7 @@ export function answer(
   reply: FastifyReply,
 ): FastifyReply {
   if (refusal.code === 'InternalServerError') request.log.error({ err: thrown }, 'fault')
-  else request.log.info({ code: refusal.code, message: refusal.message }, 'refused')
+  else request.log.warn({ code: refusal.code, message: refusal.message }, 'refused')
   void reply.header('request-id', request.id)
   if (refusal.code === 'Unauthorized') void reply.header('www-authenticate', 'Bearer')
   if (refusal.retryAfterSeconds !== null) void reply.header('retry-after', refusal.retryAfterSeconds)

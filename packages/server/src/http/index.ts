@@ -151,7 +151,7 @@ async function refuseTooMany(app: App, row: Operation, request: FastifyRequest):
   const seconds = Math.ceil(waitMs / 1000)
   throw new Refusal(
     'TooManyRequests',
-    `Too many requests: the limit is reached. Try again in ${seconds} seconds.`,
+    `Too many requests of the kind "${row.limit}": its limit is reached. Try again in ${seconds} seconds.`,
     seconds,
   )
 }

@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict'
-import { afterEach, beforeEach, describe, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, test } from 'vitest'
 import { enrol, type TestDevice } from '../testing/device.ts'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
 import { impatient, minute, openServer, runScript, type Answer, type TestServer } from '../testing/server.ts'
 
 let server: TestServer
 let token: string
-beforeEach(async () => {
+beforeAll(async () => {
   // The limits as they are when nobody has said anything about them.
   server = await openServer({ flags: impatient })
-  token = await server.token('Machine.Isolate', 'Machine.Read.All', 'Machine.LiveResponse', 'Library.Manage')
+  await server.upload('run.sh')
 })
-afterEach(() => server.close())
+afterAll(() => server.close())
+beforeEach(async () => {
+  const permissions = ['Machine.Isolate', 'Machine.Read.All', 'Machine.LiveResponse', 'Library.Manage']
+  token = await server.tokenOf(await server.client(permissions))
+})
 
 const cancel = (as = token, id = 'x'): Promise<Answer> =>
   server.ask({ method: 'POST', path: `/api/machineactions/${id}/cancel`, token: as, body: {} })
@@ -125,7 +129,6 @@ describe('a cancel', () => {
   })
 
   test('over the limit changes nothing', async () => {
-    await server.upload('run.sh')
     const { machineId } = await enrol(server)
     const { id } = await server.issue(machineId)
     await times(100, cancel)
@@ -145,7 +148,6 @@ const runOn = (machineId: string) => (): Promise<Answer> =>
   })
 
 const devices = async (count: number): Promise<readonly TestDevice[]> => {
-  await server.upload('run.sh')
   return Promise.all(Array.from({ length: count }, () => enrol(server)))
 }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'vitest'
+import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
 import { enrol } from '../testing/device.ts'
 import { broughtTo, queued, type Given } from '../testing/given.ts'
@@ -200,33 +200,33 @@ scenarios('GET /api/machineactions', listing, [
   },
 ])
 
-describe('a timestamp', () => {
+describe('as it is made and as it is read', () => {
+  let server: TestServer
+  beforeAll(async () => {
+    server = await openServer()
+    await before(server)
+  })
+  afterAll(() => server.close())
+
   test.each([
     ['2026-02-03T04:05:06.123Z', '2026-02-03T04:05:06.123Z'],
     ['2026-02-03T04:05:06.120Z', '2026-02-03T04:05:06.12Z'],
     ['2026-02-03T04:05:06.100Z', '2026-02-03T04:05:06.1Z'],
     ['2026-02-03T04:05:06.001Z', '2026-02-03T04:05:06.001Z'],
     ['2026-02-03T04:05:10.000Z', '2026-02-03T04:05:10Z'],
-    ['2026-10-20T00:00:00.000Z', '2026-10-20T00:00:00Z'],
-  ])('of %s is written as %s', async (at, written) => {
-    const server = await openServer()
+    ['2026-02-10T00:00:00.000Z', '2026-02-10T00:00:00Z'],
+  ])('a timestamp of %s is written as %s', async (at, written) => {
     server.clock.now = new Date(at)
-    await before(server)
     const { id } = await queued(server)
     const { creationDateTimeUtc, lastUpdateDateTimeUtc } = await server.read(id)
-    await server.close()
     assert.deepEqual([creationDateTimeUtc, lastUpdateDateTimeUtc], [written, written])
   })
-})
 
-describe('a command', () => {
   test.each([
     ['left out', undefined],
     ['empty', ''],
     ['quoted', `-fast 'a b' "c"`],
-  ])('is echoed with its arguments as they came: %s', async (_, args) => {
-    const server = await openServer()
-    await before(server)
+  ])('a command is echoed with its arguments as they came: %s', async (_, args) => {
     const { machineId } = await enrol(server)
     const sent = runScript('run.sh', args)
     const answer = await server.ask<MachineAction>({
@@ -237,7 +237,6 @@ describe('a command', () => {
     })
     const made = expectStatus(201, answer)
     const read = await server.read(made.id)
-    await server.close()
     assert.deepEqual([made.commands[0]?.command, read.commands[0]?.command], [sent, sent])
   })
 })

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { findLibraryFile } from '../app/library-files.ts'
 import type { App, LibraryEntry } from '../app/ports.ts'
 import { findAction } from '../app/read-action.ts'
-import { findDevice } from '../app/read-device.ts'
+import { findDevice, findDeviceNamed } from '../app/read-device.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import type { Caller } from '../core/permission.ts'
@@ -14,6 +14,7 @@ interface Targets {
   readonly none: undefined
   readonly machineAction: Action
   readonly machine: Device
+  readonly machineOrName: Device
   readonly libraryFile: LibraryEntry
 }
 
@@ -114,6 +115,9 @@ export const findTarget =
         return
       case 'machine':
         request.checked.target = await findDevice(app, id)
+        return
+      case 'machineOrName':
+        request.checked.target = await findDeviceNamed(app, id)
         return
       case 'libraryFile':
         request.checked.target = await findLibraryFile(app, fileName)

@@ -7,6 +7,8 @@ export interface AgentOptions {
   readonly dataFolder: string
   /** Given to an agent that has no identity yet. */
   readonly enrolmentToken: string
+  /** Where the server listens now. */
+  readonly server: string
   readonly pretend: boolean
   readonly allowContainment: boolean
   readonly say: (line: string) => void
@@ -52,13 +54,17 @@ function launch(options: AgentOptions): ChildProcess {
     ...(options.pretend ? ['--pretend'] : []),
     ...(options.allowContainment ? ['--allow-containment'] : []),
   ]
-  const agent = spawn(process.execPath, [main, '--data', options.dataFolder, '--tied', ...flags], {
-    // Tied: its standard input ends with us, however we end, and so does it.
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, COUNTERMAND_AGENT_ENROL: options.enrolmentToken },
-    // Ctrl-C reaches us; the agent is told by the end of its input, in our order.
-    detached: true,
-  })
+  const agent = spawn(
+    process.execPath,
+    [main, '--data', options.dataFolder, '--server', options.server, '--tied', ...flags],
+    {
+      // Tied: its standard input ends with us, however we end, and so does it.
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, COUNTERMAND_AGENT_ENROL: options.enrolmentToken },
+      // Ctrl-C reaches us; the agent is told by the end of its input, in our order.
+      detached: true,
+    },
+  )
   agent.stdin?.on('error', () => undefined)
   if (agent.stdout !== null) createInterface({ input: agent.stdout }).on('line', (line) => options.say(line))
   return agent

@@ -31,15 +31,16 @@ export async function makeCredentials(app: App, publicUrl: string): Promise<Cred
   const id = app.ids.guid()
   const row = { id, objectId: app.ids.guid(), name: 'first application', secretDigest: app.digest(secret) }
   await app.store.write('keepApplication', { ...row, permissions: applicationPermissions })
+  return { ...addresses(app, publicUrl), clientId: id, clientSecret: secret, machineId: null }
+}
+
+/** Where this server is reached now, which may be elsewhere than at its first start. */
+export function addresses(
+  app: App,
+  publicUrl: string,
+): Pick<Credentials, 'apiUrl' | 'tokenUrl' | 'tenantId'> {
   const { tenantId } = app.identity
-  return {
-    apiUrl: publicUrl,
-    tokenUrl: `${publicUrl}/${tenantId}/oauth2/v2.0/token`,
-    tenantId,
-    clientId: id,
-    clientSecret: secret,
-    machineId: null,
-  }
+  return { apiUrl: publicUrl, tokenUrl: `${publicUrl}/${tenantId}/oauth2/v2.0/token`, tenantId }
 }
 
 /** Whole or not at all, and for its owner only. */

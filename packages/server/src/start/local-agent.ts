@@ -1,5 +1,5 @@
 /** The agent for the server's own host: makes it known, gives it a token if it has no identity yet, starts it. */
-import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -23,13 +23,14 @@ export async function startLocalAgent(
   known: string | null,
   say: (line: string) => void,
 ): Promise<LocalAgent> {
-  const machineId = known ?? (await announceDevice(app, hostname()))
   const dataFolder = join(config.dataFolder, 'agent')
-  const isEnrolled = existsSync(join(dataFolder, 'identity.json'))
+  const enrolled = await enrolledId(dataFolder)
+  const machineId = enrolled ?? known ?? (await announceDevice(app, hostname()))
   const before = await lastSeen(app, machineId)
   const stop = startAgent({
     dataFolder,
-    enrolmentToken: isEnrolled ? '' : await tokenFor(app, config.localUrl, machineId),
+    enrolmentToken: enrolled !== null ? '' : await tokenFor(app, config.localUrl, machineId),
+    server: config.localUrl,
     pretend: config.agent === 'pretend',
     allowContainment: config.allowContainment,
     say: (line) => say(`agent: ${line}`),
@@ -37,6 +38,14 @@ export async function startLocalAgent(
   const until = performance.now() + agentWithinMs
   while (performance.now() < until && (await lastSeen(app, machineId)) === before) await pause(50)
   return { machineId, stop }
+}
+
+/** The id in the agent's own identity; null where it has none yet. */
+async function enrolledId(agentFolder: string): Promise<string | null> {
+  const text = await readFile(join(agentFolder, 'identity.json'), 'utf8').catch(() => null)
+  if (text === null) return null
+  const { machineId }: { machineId: string } = JSON.parse(text)
+  return machineId
 }
 
 async function tokenFor(app: App, server: string, forDevice: string): Promise<string> {

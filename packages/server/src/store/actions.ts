@@ -127,7 +127,7 @@ interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands'
   readonly finishedAt: number | null
 }
 
-function toRow(action: Action): Omit<Insertable<ActionRow>, 'last_event'> {
+export function toRow(action: Action): Omit<Insertable<ActionRow>, 'last_event'> {
   const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
   const { reversible, runLimitMs, parameters } = action
   const createdAt = action.createdAt.getTime()
@@ -173,7 +173,7 @@ function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version' | 
   }
 }
 
-function toAction(row: Selectable<ActionRow>): Action {
+export function toAction(row: Selectable<ActionRow>): Action {
   const asked: Asked = JSON.parse(row.asked)
   const { cancel, updatedAt, finishedAt, ...state }: State = JSON.parse(row.state)
   const action: Action = {

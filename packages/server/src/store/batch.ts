@@ -4,7 +4,7 @@ import type { Change, Moment } from '../app/ports.ts'
 import { failure, type Result } from './result.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
 import type { Tables } from './schema.ts'
-import { nothingTouched, type Touched } from './touched.ts'
+import { addTouched, changeOf, nothingTouched, type Touched } from './touched.ts'
 
 export interface Done {
   readonly results: readonly Result[]
@@ -46,8 +46,7 @@ async function guarded(
   try {
     const value = await perform(works, item, roomsOf(tx, own), known)
     await sql`release savepoint item`.execute(tx)
-    for (const id of own.actions) touched.actions.add(id)
-    for (const id of own.wake) touched.wake.add(id)
+    addTouched(touched, own)
     return { ok: true, value }
   } catch (thrown) {
     // Where the database has taken back the whole transaction already, this throws, and with it the batch.
@@ -73,5 +72,3 @@ export async function readBatch(
   })
   return { results, change: changeOf(nothingTouched()) }
 }
-
-export const changeOf = ({ actions, wake }: Touched): Change => ({ actions: [...actions], wake: [...wake] })

@@ -56,6 +56,7 @@ export async function appendEvents(
     const own = { digest: head.digest, action_id: actionId, alarm: alarm ? 1 : 0, data: JSON.stringify(data) }
     const { rows } = await insertEvent(db, { ...same, ...own, before: last })
     last = rows[0]?.n ?? null
+    if (note.alarm) touched.alarms.push({ chain, kind: note.kind, actionId: link.actionId, data: note.data })
   }
   await moveHead(db, chain, from, head)
   // What the device said itself it need not be woken for.

@@ -1,11 +1,10 @@
 /** The store over PostgreSQL: each piece of work is a transaction of its own; the database groups their commits itself. */
 import type { Kysely } from 'kysely'
 import type { Change, Moment, Store } from '../app/ports.ts'
-import { changeOf } from './batch.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
 import type { Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
-import { nothingTouched } from './touched.ts'
+import { changeOf, isNothing, nothingTouched } from './touched.ts'
 
 export interface PostgresStoreOptions {
   readonly db: Kysely<Tables>
@@ -25,7 +24,7 @@ export function openPostgresStore({ db, known, now, works, committed }: Postgres
       .transaction()
       .execute((tx) => perform(works.writes, item, roomsOf(tx, touched), known))
     const change = changeOf(touched)
-    if (change.actions.length + change.wake.length > 0) committed(change)
+    if (!isNothing(change)) committed(change)
     return value
   }
   const write = async (item: Item): Promise<unknown> => {

@@ -5,6 +5,7 @@ import type { Done } from './batch.ts'
 import { openLane } from './lane.ts'
 import type { Item } from './rooms.ts'
 import type { ThreadData } from './sqlite-thread.ts'
+import { isNothing } from './touched.ts'
 
 export interface SqliteStoreOptions {
   readonly file: string
@@ -23,7 +24,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
   const start = (mode: ThreadData['mode']): Thread => openThread(options, { file, epoch, mode })
   const threads = { write: start('write'), read: start('read'), checkpoint: start('checkpoint') }
   const tell = ({ change }: Done): void => {
-    if (change.actions.length + change.wake.length > 0) committed(change)
+    if (!isNothing(change)) committed(change)
   }
   const writes = openLane((items) => threads.write.send(items), tell)
   const reads = openLane(

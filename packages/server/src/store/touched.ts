@@ -1,8 +1,26 @@
+import type { Alarm, Change } from '../app/ports.ts'
+
 /** What a transaction has touched; told to the bus after its commit, and forgotten when it is taken back. */
 export interface Touched {
   readonly actions: Set<string>
   /** Chains that grew by something that the device itself does not know yet. */
   readonly wake: Set<string>
+  readonly alarms: Alarm[]
 }
 
-export const nothingTouched = (): Touched => ({ actions: new Set(), wake: new Set() })
+export const nothingTouched = (): Touched => ({ actions: new Set(), wake: new Set(), alarms: [] })
+
+export function addTouched(to: Touched, { actions, wake, alarms }: Touched): void {
+  for (const id of actions) to.actions.add(id)
+  for (const id of wake) to.wake.add(id)
+  to.alarms.push(...alarms)
+}
+
+export const changeOf = ({ actions, wake, alarms }: Touched): Change => ({
+  actions: [...actions],
+  wake: [...wake],
+  alarms,
+})
+
+export const isNothing = ({ actions, wake, alarms }: Change): boolean =>
+  actions.length + wake.length + alarms.length === 0

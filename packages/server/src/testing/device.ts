@@ -155,7 +155,8 @@ export class TestDevice {
   readonly said: Said[] = []
   capabilities: Statement['capabilities']
   name: string
-  private readonly server: TestServer
+  /** Where it sends to; another one after a restart. */
+  server: TestServer
   private memory: Memory
 
   constructor(

@@ -1,6 +1,7 @@
 /** Where a scenario begins: an action of `run.sh` on a device of its own, brought to some place of its life. */
+import type { MachineAction } from '@countermand/contract'
 import { enrol, type TestDevice } from './device.ts'
-import type { TestServer } from './server.ts'
+import { expectStatus, type TestServer } from './server.ts'
 
 export interface Given {
   readonly id: string
@@ -31,3 +32,18 @@ export const endedAs =
     await given.device.sync()
     return given
   }
+
+/** Cancels as a client of this name does, and answers what it is answered. */
+export async function cancel(
+  server: TestServer,
+  id: string,
+  { by = 'ann', comment = 'wrong host' }: { by?: string; comment?: string } = {},
+): Promise<MachineAction> {
+  const token = await server.tokenAs(by, 'Machine.Isolate')
+  const path = `/api/machineactions/${id}/cancel`
+  const asked = { method: 'POST', path, token, body: { Comment: comment } } as const
+  return expectStatus(200, await server.ask<MachineAction>(asked))
+}
+
+export const kindsOf = (server: TestServer, id: string): readonly string[] =>
+  server.history.ofAction(id).map(({ kind }) => kind.replace('action.', ''))

@@ -1,7 +1,6 @@
 /** What is on disk, read past the server: its word about its own history would prove nothing. */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
-import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
+import type { Row, Rows, Value } from './rows.ts'
 
 export interface KeptEvent {
   readonly n: number
@@ -37,7 +36,6 @@ export interface History {
   faultsOf(chain: string): readonly string[]
   /** Changes the database behind the server's back, as its owner could. */
   tamper(sql: string): void
-  close(): void
 }
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
@@ -52,10 +50,7 @@ export function canonicalJson(value: unknown): string {
   return `{${inner.join(',')}}`
 }
 
-type Row = Readonly<Record<string, SQLOutputValue>>
-
-const textOf = (value: SQLOutputValue | undefined): string | null =>
-  typeof value === 'string' ? value : null
+const textOf = (value: Row[string] | undefined): string | null => (typeof value === 'string' ? value : null)
 
 function toEvent(row: Row): KeptEvent {
   const data: KeptEvent['data'] = JSON.parse(String(row.data))
@@ -82,11 +77,8 @@ const toStatement = (row: Row): KeptStatement => ({
   jws: String(row.jws),
 })
 
-export function openHistory(folder: string): History {
-  const db = new DatabaseSync(join(folder, 'countermand.db'), { timeout: 5_000 })
-  const all = (sql: string, ...values: readonly SQLInputValue[]): readonly Row[] =>
-    db.prepare(sql).all(...values)
-  const events = (where: string, value: SQLInputValue): readonly KeptEvent[] =>
+export function openHistory({ all, exec }: Rows): History {
+  const events = (where: string, value: Value): readonly KeptEvent[] =>
     all(`select * from events where ${where} order by n`, value).map(toEvent)
   return {
     events: (n = 0) => events('n > ?', n),
@@ -98,8 +90,7 @@ export function openHistory(folder: string): History {
       const head = all('select sequence, digest from chains where chain = ?', chain)[0]
       return faults(events('chain = ?', chain), { ...head })
     },
-    tamper: (sql) => db.exec(sql),
-    close: () => db.close(),
+    tamper: exec,
   }
 }
 

@@ -13,6 +13,8 @@ import { Client } from 'pg'
 import { postgresBinaries, postgresUser } from '../../../../test/needs.ts'
 
 export interface Postgres {
+  /** Of a database that stays empty. */
+  readonly url: string
   /** The URL of an empty database that nobody else has. */
   freshDatabase(): Promise<string>
   stop(): Promise<void>
@@ -22,19 +24,24 @@ const run = promisify(execFile)
 
 export async function startPostgres(): Promise<Postgres> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-postgres-'))
-  const program = await copyTo(folder)
   const password = randomBytes(16).toString('hex')
-  await makeCluster(program, folder, password)
+  writeFileSync(join(folder, 'password'), password, { mode: 0o600 })
   const port = await freePort()
-  const server = supervise(folder, [join(program, 'postgres'), ...settings(folder, port)])
+  let server: ChildProcess | null = null
   try {
+    const program = await copyTo(folder)
+    await makeCluster(program, folder)
+    const command = [join(program, 'postgres'), '-D', join(folder, 'data'), ...settings(port)]
+    server = supervise(folder, command)
     await ready(server)
   } catch (thrown) {
-    await ended(server)
+    if (server !== null) await ended(server)
+    rmSync(folder, { recursive: true, force: true })
     throw thrown
   }
-  const admin = `postgres://countermand:${password}@127.0.0.1:${port}/postgres`
-  return { freshDatabase: () => freshDatabase(admin), stop: () => ended(server) }
+  const running = server
+  const url = `postgres://countermand:${password}@127.0.0.1:${port}/postgres`
+  return { url, freshDatabase: () => freshDatabase(url), stop: () => ended(running) }
 }
 
 /** A database of its own beside the one that `url` names. */
@@ -70,18 +77,20 @@ async function copyTo(folder: string): Promise<string> {
   return join(copy, 'bin')
 }
 
-async function makeCluster(program: string, folder: string, password: string): Promise<void> {
-  const secret = join(folder, 'password')
-  writeFileSync(secret, password)
+async function makeCluster(program: string, folder: string): Promise<void> {
   const kind = ['--username=countermand', '--encoding=UTF8', '--locale=C', '--auth=scram-sha-256']
-  const how = [`--pwfile=${secret}`, `--pgdata=${join(folder, 'data')}`, '--no-sync', '--no-instructions']
+  const how = [
+    `--pwfile=${join(folder, 'password')}`,
+    `--pgdata=${join(folder, 'data')}`,
+    '--no-sync',
+    '--no-instructions',
+  ]
   await run(join(program, 'initdb'), [...kind, ...how], { ...postgresUser(), cwd: folder })
 }
 
 /** By TCP alone: a socket file's path can grow too long. Commits reach the disk, as they are to do elsewhere. */
-const settings = (folder: string, port: number): readonly string[] =>
+const settings = (port: number): readonly string[] =>
   Object.entries({
-    data_directory: join(folder, 'data'),
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
@@ -94,7 +103,8 @@ const settings = (folder: string, port: number): readonly string[] =>
 
 /** Ends the server when its own input ends, which it does however the test process comes to its end, and clears up. */
 const supervisor = `trap '' INT TERM HUP
-"$@" <&- &
+"$@" </dev/null &
+exec 2>/dev/null
 cat
 kill -INT $!
 wait $!

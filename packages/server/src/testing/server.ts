@@ -9,6 +9,8 @@ import type { App } from '../app/ports.ts'
 import { compose, type Running } from '../compose.ts'
 import { readConfig } from '../config.ts'
 import { openHistory, type History } from './history.ts'
+import { freshDatabase } from './postgres.ts'
+import { openRows, type Rows } from './rows.ts'
 
 export const minute = 60_000
 export const hour = 60 * minute
@@ -55,6 +57,7 @@ export interface TestServer {
   readonly http: Running['http']
   readonly folder: string
   readonly clock: Clock
+  readonly rows: Rows
   readonly history: History
   ask<Body = unknown>(asked: Asked): Promise<Answer<Body>>
   /** An application that holds these permissions and no others. */
@@ -71,6 +74,8 @@ export interface TestServer {
   read(actionId: string): Promise<MachineAction>
   enrolmentToken(forDevice?: string | null): Promise<string>
   close(): Promise<void>
+  /** Ends the server and starts another one over the same folder and database, with the same clock. */
+  restart(): Promise<TestServer>
 }
 
 export interface ServerOptions {
@@ -78,6 +83,10 @@ export interface ServerOptions {
   readonly flags?: readonly string[]
   /** Keys of its own; else the tests of one process share a pair, since making one takes a while. */
   readonly ownKeys?: boolean
+  /** A PostgreSQL; null for SQLite; where it is left out, whichever the tests run on. */
+  readonly databaseUrl?: string | null
+  /** An earlier server's, for one that takes its place. */
+  readonly before?: Pick<TestServer, 'folder' | 'clock'>
 }
 
 export const unlimited = ['--limits', 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,library=-/-']
@@ -87,22 +96,43 @@ export const anyone = 'an application'
 export const publicUrl = 'https://countermand.example'
 
 export async function openServer(options: ServerOptions = {}): Promise<TestServer> {
-  const folder = mkdtempSync(join(tmpdir(), 'countermand-server-'))
-  const { flags = [...unlimited, ...impatient], ownKeys = false } = options
+  const folder = options.before?.folder ?? mkdtempSync(join(tmpdir(), 'countermand-server-'))
+  const { flags = [...unlimited, ...impatient], ownKeys = options.before !== undefined } = options
   if (!ownKeys && sharedKeys !== null) cpSync(sharedKeys, join(folder, 'keys'), { recursive: true })
   const standing = ['--data', folder, '--public-url', publicUrl, '--no-agent']
-  const config = readConfig([...standing, ...flags], {}, true)
-  const clock: Clock = { now: start, pass: (ms) => void (clock.now = new Date(clock.now.getTime() + ms)) }
+  const { databaseUrl = await databaseOfTheRun() } = options
+  const env = { COUNTERMAND_DATABASE_URL: databaseUrl ?? '' }
+  const config = readConfig([...standing, ...flags], env, true)
+  const clock = options.before?.clock ?? startClock()
   const running = await compose(config, { now: () => clock.now, logLevel: 'silent' })
   const { app, http } = running
   if (!ownKeys && sharedKeys === null) shareKeys(folder)
-  const history = openHistory(folder)
+  const rows = openRows(config)
+  const history = openHistory(rows)
   const end = async (): Promise<void> => {
-    history.close()
+    rows.close()
     await running.close()
+  }
+  const close = async (): Promise<void> => {
+    await end()
     rmSync(folder, { recursive: true, force: true })
   }
-  return { app, http, folder, clock, history, close: end, ...helpers({ app, http, clock }) }
+  const restart = async (): Promise<TestServer> => {
+    await end()
+    return openServer({ ...options, databaseUrl, before: { folder, clock } })
+  }
+  return { app, http, folder, clock, rows, history, close, restart, ...helpers({ app, http, clock }) }
+}
+
+function startClock(): Clock {
+  const clock: Clock = { now: start, pass: (ms) => void (clock.now = new Date(clock.now.getTime() + ms)) }
+  return clock
+}
+
+/** `COUNTERMAND_TEST_DATABASE=postgres` starts one for the whole run (`run-on-postgres.ts`). */
+async function databaseOfTheRun(): Promise<string | null> {
+  const url = process.env.COUNTERMAND_TEST_DATABASE_URL
+  return url === undefined ? null : freshDatabase(url)
 }
 
 let sharedKeys: string | null = null
@@ -115,7 +145,10 @@ function shareKeys(folder: string): void {
 }
 
 type Parts = Pick<TestServer, 'app' | 'http' | 'clock'>
-type Helpers = Omit<TestServer, 'app' | 'http' | 'folder' | 'clock' | 'history' | 'close'>
+type Helpers = Omit<
+  TestServer,
+  'app' | 'http' | 'folder' | 'clock' | 'rows' | 'history' | 'close' | 'restart'
+>
 
 function helpers({ app, http, clock }: Parts): Helpers {
   const ask = <Body>(asked: Asked): Promise<Answer<Body>> => inject<Body>(http, asked)

@@ -1,0 +1,47 @@
+/** What can be wrong with what is kept, and what each means to whoever reads it. */
+export const meanings = {
+  'changed row': 'somebody wrote into the database past the server, after the fact',
+  'missing row': 'it was there once, and somebody took it out past the server',
+  'added row': 'somebody put it in past the server: nothing that happened accounts for it',
+  'truncated tail':
+    'the end of this history was cut off, or this is an older copy: a database restored from a backup looks the same',
+  'rewritten history':
+    'somebody wrote this history anew, digests and all: it is not the one that was given out, or not by the rules',
+  'forged statement':
+    'the device has not said this: whoever wrote it lacks its key, or uses its words for something else',
+} as const
+export type FaultKind = keyof typeof meanings
+
+/** The first thing that does not hold. Thrown, because nothing after it in the same chain can be trusted to mean much. */
+export class Fault extends Error {
+  readonly kind: FaultKind
+  /** Table and row. */
+  readonly where: string
+
+  constructor(kind: FaultKind, where: string, what: string) {
+    super(what)
+    this.kind = kind
+    this.where = where
+  }
+}
+
+/** What a check throws, as a value. @throws whatever is no fault */
+export async function faultOf(check: () => void | Promise<void>): Promise<Fault | null> {
+  try {
+    await check()
+    return null
+  } catch (thrown) {
+    if (thrown instanceof Fault) return thrown
+    throw thrown
+  }
+}
+
+/** Text of a row as the structure that it should be. @throws Fault where it is none. */
+export function parsed<Value>(text: string | null, where: string): Value {
+  try {
+    const value: Value = JSON.parse(text ?? '')
+    return value
+  } catch {
+    throw new Fault('changed row', where, 'what should be JSON is none')
+  }
+}

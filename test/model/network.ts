@@ -1,0 +1,172 @@
+/** The way between device and server, in the hands of the script: it loses, delays, doubles, and says again what it has heard. */
+import { devicePaths, type Reply, type Statement } from '@countermand/contract'
+import type { Turns } from './turns.ts'
+
+export interface Answered {
+  readonly status: number
+  readonly text: string
+}
+
+/** A statement on its way, then its answer on the way back. */
+interface Passage {
+  readonly jws: string
+  answer: Answered | null
+  /** Who waits at the device's end; null once that connection is gone. */
+  connection: PromiseWithResolvers<Response> | null
+}
+
+export interface NetworkParts {
+  readonly turns: Turns
+  readonly bootSeconds: () => number
+  readonly files: { open(sha256: string): string; keep(content: Uint8Array): string }
+  readonly enrol: (jws: string) => Promise<Answered>
+  /** The device takes this for the answer to what it has said. */
+  readonly arrived: (reply: Reply, sentAt: number | null) => void
+}
+
+export const bodyOf = <Body>(jws: string): Body => {
+  const [, payload = ''] = jws.split('.')
+  return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Body
+}
+
+/** As much of a response as the agent looks at. */
+const response = ({ status, text }: Answered): Response => {
+  const bytes = Buffer.from(text)
+  const read = { text: async () => text, arrayBuffer: async () => new Uint8Array(bytes).buffer }
+  return { status, ok: status < 400, ...read } as unknown as Response
+}
+
+export class Network {
+  passages: Passage[] = []
+  /** Everything ever heard, for who has recorded it. */
+  readonly statements: string[] = []
+  readonly replies: string[] = []
+  /** So many transfers will fail. */
+  failing = 0
+  private stream: Stream | null = null
+  private readonly firstSent = new Map<string, number>()
+  private readonly parts: NetworkParts
+
+  constructor(parts: NetworkParts) {
+    this.parts = parts
+  }
+
+  /** What the agent takes for `fetch`. */
+  readonly fetch = (url: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
+    const path = new URL(String(url)).pathname
+    if (path === devicePaths.sync) return this.say(String(init.body), init.signal)
+    if (path === devicePaths.wake) return Promise.resolve(this.listen(init.signal))
+    if (path === devicePaths.enrol)
+      return this.parts.turns.take('enrol', () => this.parts.enrol(String(init.body)).then(response))
+    return this.parts.turns.take(init.method === 'PUT' ? 'upload' : 'download', () =>
+      this.transfer(path, init),
+    )
+  }
+
+  /** Statements that have not reached the server. */
+  asking(): readonly Passage[] {
+    return this.passages.filter(({ answer }) => answer === null)
+  }
+
+  /** The passage whose answer the device waits for. */
+  live(): Passage | null {
+    return this.passages.find(({ connection }) => connection !== null) ?? null
+  }
+
+  /** The device reads an answer: its own, or another one that somebody has put in its place. */
+  answer(passage: Passage, answer: Answered): void {
+    const { connection, jws } = passage
+    this.passages = this.passages.filter((other) => other !== passage)
+    if (connection === null) return
+    const { nonce } = bodyOf<Statement>(jws)
+    if (answer.status === 200) {
+      const reply = bodyOf<Reply>(answer.text)
+      if (reply.nonce === nonce) this.parts.arrived(reply, this.firstSent.get(nonce) ?? null)
+    }
+    connection.resolve(response(answer))
+  }
+
+  /** A connection breaks, and what was in it is lost. */
+  lose(passage: Passage): void {
+    this.passages = this.passages.filter((other) => other !== passage)
+    passage.connection?.reject(new Error('the connection was reset'))
+  }
+
+  /** Nobody is there any more at the device's end; what has been sent is on its way all the same. */
+  hangUp(): void {
+    for (const passage of this.passages) passage.connection = null
+    this.stream = null
+  }
+
+  loseAll(): void {
+    for (const passage of this.passages) this.lose(passage)
+    this.stream?.end()
+    this.stream = null
+  }
+
+  /** False where nobody listens. */
+  wake(): boolean {
+    this.stream?.push('event: wake\n')
+    return this.stream !== null
+  }
+
+  private say(jws: string, signal: AbortSignal | null | undefined): Promise<Response> {
+    const connection = Promise.withResolvers<Response>()
+    const passage: Passage = { jws, answer: null, connection }
+    signal?.addEventListener('abort', () => {
+      // Given up by the device; the copy is still on its way.
+      passage.connection = null
+      connection.reject(signal.reason)
+    })
+    const { nonce } = bodyOf<Statement>(jws)
+    if (!this.firstSent.has(nonce)) this.firstSent.set(nonce, this.parts.bootSeconds())
+    if (!this.statements.includes(jws)) this.statements.push(jws)
+    this.passages.push(passage)
+    return connection.promise
+  }
+
+  private listen(signal: AbortSignal | null | undefined): Response {
+    const stream = new Stream()
+    this.stream = stream
+    signal?.addEventListener('abort', () => stream.end())
+    return { ok: true, status: 200, body: { pipeThrough: () => stream.lines() } } as unknown as Response
+  }
+
+  private transfer(path: string, { method, body }: RequestInit): Response {
+    if (this.failing > 0) {
+      this.failing -= 1
+      throw new Error('the transfer broke off')
+    }
+    if (method !== 'PUT')
+      return response({ status: 200, text: this.parts.files.open(path.split('/').at(-1) ?? '') })
+    const sha256 = this.parts.files.keep(body as Uint8Array)
+    return response({ status: 200, text: JSON.stringify({ sha256 }) })
+  }
+}
+
+/** The event stream, in the hands of the script. */
+class Stream {
+  private waiting: string[] = []
+  private isOver = false
+  private next = Promise.withResolvers<void>()
+
+  push(line: string): void {
+    this.waiting.push(line)
+    this.next.resolve()
+  }
+
+  end(): void {
+    this.isOver = true
+    this.next.resolve()
+  }
+
+  async *lines(): AsyncGenerator<string> {
+    while (!this.isOver) {
+      await this.next.promise
+      this.next = Promise.withResolvers()
+      const lines = this.waiting
+      this.waiting = []
+      yield* lines
+    }
+  }
+}

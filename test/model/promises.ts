@@ -1,0 +1,246 @@
+/** What a cancel promises (ARCHITECTURE.md), held against what is committed, what was sent, and what has really happened. */
+import type { Reply, Statement } from '@countermand/contract'
+import type { Action } from '../../packages/server/src/core/action-shape.ts'
+import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../../packages/server/src/core/action.ts'
+import { genesis, linkText } from '../../packages/server/src/core/chain.ts'
+import { day } from '../../packages/server/src/core/deadline.ts'
+import { digestOf } from './digest.ts'
+import type { Truth } from './machine.ts'
+import { bodyOf } from './network.ts'
+import { noTables, type EventRow, type Tables } from './tables.ts'
+
+export interface PromiseParts {
+  readonly now: () => number
+  readonly bootSeconds: () => number
+  readonly truthOf: (id: string) => Truth
+  readonly isAlive: (id: string) => boolean
+  readonly boots: () => number
+}
+
+const neverRan: readonly (string | null)[] = ['never_offered', 'not_received', 'refused_start']
+const byDevice: readonly (string | null)[] = ['not_received', 'refused_start', 'stopped', 'swept', 'reverted']
+const startWithinSeconds = 30
+
+/** A reply that the device has read as the answer to what it had said. */
+interface Accepted {
+  readonly may: ReadonlySet<string>
+  readonly sentAt: number | null
+}
+
+export class Promises {
+  /** What was broken, in the order in which it showed. */
+  readonly broken: string[] = []
+  /** For the closing line. */
+  readonly ends = new Map<string, number>()
+  private last: Tables = noTables
+  private readonly parts: PromiseParts
+  private readonly offered = new Set<string>()
+  private readonly newsKept = new Set<number>()
+  private accepted: Accepted[] = []
+  /** Machine boots at the script's start: what a power cut has taken is nobody's lie. */
+  private readonly bootOf = new Map<string, number>()
+
+  constructor(parts: PromiseParts) {
+    this.parts = parts
+  }
+
+  readonly break = (what: string): void => {
+    this.broken.push(what)
+  }
+
+  private expect(isSo: boolean, what: string, id?: string): void {
+    if (!isSo) this.break(id === undefined ? what : `${what} (action ${Number(id.slice(-12))})`)
+  }
+
+  /** After every step of the server. */
+  committed(tables: Tables): void {
+    if (tables === this.last) return
+    for (const [id, action] of tables.actions) {
+      const before = this.last.actions.get(id)
+      if (before === action) continue
+      if (before !== undefined) this.changed(before, action)
+      this.stands(action)
+    }
+    this.chained(tables.events.slice(this.last.events.length), tables)
+    this.heard(tables)
+    this.last = tables
+  }
+
+  private changed(before: Action, now: Action): void {
+    const { id } = now
+    if (!isOpen(before)) {
+      const same =
+        before.phase === now.phase &&
+        before.proof === now.proof &&
+        before.reason === now.reason &&
+        before.finishedAt?.getTime() === now.finishedAt?.getTime()
+      this.expect(same, `one final state, ever: ${before.phase} became ${now.phase}`, id)
+    }
+    if (before.cancel !== null) {
+      this.expect(now.attempt === before.attempt, 'no offer commits after the cancel has', id)
+      this.expect(now.cancel?.by === before.cancel.by, 'a cancel that was taken stays', id)
+    }
+  }
+
+  private stands(action: Action): void {
+    const { id, phase, proof, deadlineAt } = action
+    this.expect((phase === 'cancelled') === (proof !== null), 'Cancelled exactly with a proof', id)
+    this.expect(isOpen(action) === (deadlineAt !== null), 'every open state has a deadline', id)
+    this.expect(isOpen(action) === (ownerOf(action) !== null), 'every open state has an owner', id)
+    const latest = this.parts.now() + 3 * day + 1
+    this.expect(deadlineAt === null || deadlineAt.getTime() <= latest, 'a deadline comes', id)
+    if (isOpen(action)) return
+
+    this.expect(!isOutstanding(action.cancel), 'no cancel is outstanding after the end', id)
+    const truth = this.parts.truthOf(id)
+    if (neverRan.includes(proof)) this.expect(truth.starts === 0, `${proof}, and yet it has run`, id)
+    if (proof === 'never_offered') this.expect(!this.offered.has(id), 'never_offered, and yet it was', id)
+    if (proof === 'stopped') {
+      this.expect(!this.parts.isAlive(id), 'stopped, and yet something of it lives', id)
+      const isSameBoot = this.bootOf.get(id) === this.parts.boots()
+      this.expect(!isSameBoot || truth.exited === null, 'stopped, and yet it had ended by itself before', id)
+    }
+    if (phase === 'succeeded') this.expect(truth.exited !== null, 'succeeded, and yet it has not ended', id)
+  }
+
+  /** The history has no gap, is not rewritten, offers nothing after a cancel, and gives the device's own words. */
+  private chained(events: readonly EventRow[], tables: Tables): void {
+    for (const event of events) {
+      const { chain, sequence, previous, digest, kind, actionId, statement, ...rest } = event
+      const head = this.headBefore(chain)
+      const follows = sequence === head.sequence + 1 && previous === head.digest
+      this.expect(follows, `the history has no gap: ${chain} ${sequence}`)
+      const link = { chain, sequence, previous, kind, actionId, statement, ...rest }
+      this.expect(digest === digestOf(linkText(link)), `the history fits its digests: ${chain} ${sequence}`)
+      this.heads.set(chain, { sequence, digest })
+      if (statement !== null)
+        this.expect(tables.statements.has(statement), 'a statement is kept with what it has caused')
+      if (actionId !== null) this.event(event, actionId)
+    }
+  }
+
+  private readonly heads = new Map<string, { sequence: number; digest: string }>()
+  private readonly cancelled = new Set<string>()
+  private headBefore(chain: string): { sequence: number; digest: string } {
+    return this.heads.get(chain) ?? { sequence: 0, digest: genesis }
+  }
+
+  private event({ kind, statement, data }: EventRow, id: string): void {
+    if (kind === 'action.cancel_requested') this.cancelled.add(id)
+    if (kind === 'action.offered')
+      this.expect(!this.cancelled.has(id), 'no offer is written after the cancel', id)
+    if (kind !== 'action.cancelled') return
+    const { proof } = data as { proof?: string }
+    if (byDevice.includes(proof ?? null))
+      this.expect(statement !== null, `${proof} is kept with the statement that says so`, id)
+  }
+
+  /** What is acknowledged has been kept. */
+  private heard(tables: Tables): void {
+    for (const [digest, jws] of tables.statements) {
+      if (this.last.statements.has(digest)) continue
+      for (const { n } of bodyOf<Statement>(jws).news) this.newsKept.add(n)
+    }
+    for (const { id, order } of tables.devices.values()) {
+      for (let n = (this.last.devices.get(id)?.order.news ?? 0) + 1; n <= order.news; n += 1)
+        this.expect(this.newsKept.has(n), `news that is acknowledged is kept: ${n}`)
+      this.expect(!order.forked, 'a device with one history is not taken for two')
+    }
+  }
+
+  /** The server has signed this, whoever may read it. */
+  replied(text: string): void {
+    const { offers, starts } = bodyOf<Reply>(text)
+    for (const id of [...offers.map((offer) => offer.id), ...starts]) {
+      const action = this.last.actions.get(id)
+      this.offered.add(id)
+      if (action === undefined || !isOpen(action) || isOutstanding(action.cancel))
+        this.break(`a reply lets something go that was taken back: ${id}`)
+    }
+  }
+
+  /** The device has read this as an answer. */
+  arrived({ offers, starts }: Reply, sentAt: number | null): void {
+    const may = new Set([...offers.map(({ id }) => id), ...starts])
+    this.accepted.push({ may, sentAt })
+  }
+
+  /** The device has finished with all the answers that it has read. */
+  obeyed(): void {
+    this.accepted = this.accepted.slice(-1)
+  }
+
+  /** The device decides that an action begins. */
+  decided(id: string, atSeconds: number): void {
+    const isFresh = ({ may, sentAt }: Accepted): boolean =>
+      may.has(id) && sentAt !== null && atSeconds - sentAt < startWithinSeconds
+    this.expect(this.accepted.some(isFresh), 'a start needs a permission that is fresh', id)
+  }
+
+  /** The script runs from this instant. */
+  started(id: string): void {
+    this.bootOf.set(id, this.parts.boots())
+    this.expect(this.parts.truthOf(id).starts === 1, 'nothing starts twice', id)
+    const action = this.last.actions.get(id)
+    const proof = action?.proof ?? null
+    if (proof !== null && proof !== 'attested') this.break(`it starts after it was shown to be ${proof}: ${id}`)
+  }
+
+  /** Actions, oldest first. */
+  ids(): readonly string[] {
+    return [...this.last.actions.keys()]
+  }
+
+  /** Grows with everything that the server has learnt. */
+  known(): number {
+    const versions = [...this.last.actions.values()].map(({ version }) => version)
+    return versions.reduce((sum, version) => sum + version, this.last.events.length)
+  }
+
+  /** A device that can be reached settles every cancel itself. */
+  cancelsAreSettled(): void {
+    for (const [id, { phase, cancel }] of this.last.actions)
+      this.expect(!isOutstanding(cancel), `a cancel is settled, and this one is ${cancel?.state} in ${phase}`, id)
+  }
+
+  /** Everything is well again and all has been said: the ends are true, and both sides agree. */
+  atRest(held: readonly string[]): void {
+    this.expect(held.length === 0, `the device lets go of what is over: ${held.join(', ')}`)
+    for (const [id, action] of this.last.actions) {
+      const { phase, proof, lateOutcome, effect } = action
+      const word = `${phase}${proof === null ? '' : `/${proof}`}${lateOutcome === null ? '' : `, late ${lateOutcome}`}`
+      this.ends.set(word, (this.ends.get(word) ?? 0) + 1)
+      this.expect(!isOpen(action), `everything has an end, and this is ${phase}`, id)
+      this.expect(!isUndelivered(action), 'a cancel reaches its device', id)
+      const truth = this.parts.truthOf(id)
+      const story = lateOutcome ?? proof ?? phase
+      this.expect(!this.parts.isAlive(id), `nothing is left running: ${word}`, id)
+      this.expect(isTrue(story, truth), `the end is true: ${word}, and really ${JSON.stringify(truth)}`, id)
+      if (truth.starts > 0 && effect.state === 'unknown')
+        this.break(`the device’s word arrives: ${word} (action ${Number(id.slice(-12))})`)
+    }
+  }
+}
+
+/** Does the last word about an action fit what has happened to its script? */
+function isTrue(story: string, { starts, exited, wasEnded }: Truth): boolean {
+  switch (story) {
+    case 'never_offered':
+    case 'not_received':
+    case 'refused_start':
+      return starts === 0
+    case 'stopped':
+      return exited === null
+    case 'succeeded':
+      return exited !== null
+    case 'timed_out':
+      return starts === 0 || wasEnded
+    case 'attested':
+      return starts === 0
+    // Begun in the journal, and ended without a status: it may have run, and may not.
+    case 'failed':
+      return exited === null || wasEnded
+    default:
+      return false
+  }
+}

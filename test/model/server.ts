@@ -1,0 +1,140 @@
+/** The server's real work over a store that stands still between the steps of a script. One request is one step. */
+import { createHash } from 'node:crypto'
+import { enrolDevice } from '../../packages/server/src/app/enrol-device.ts'
+import { expireActions } from '../../packages/server/src/app/expire-actions.ts'
+import type { App, Moment, Signer, Store, Work } from '../../packages/server/src/app/ports.ts'
+import { requestLiveResponse } from '../../packages/server/src/app/request-live-response.ts'
+import { syncDevice } from '../../packages/server/src/app/sync-device.ts'
+import type { Action } from '../../packages/server/src/core/action-shape.ts'
+import { Refusal, refusalStatus } from '../../packages/server/src/core/errors.ts'
+import { randomIds } from '../../packages/server/src/ids/random.ts'
+import type { Clock } from './clock.ts'
+import { digestOf } from './digest.ts'
+import type { Answered } from './network.ts'
+import type { Tables } from './tables.ts'
+
+/** A store whose committed rows can be looked at as a whole. */
+export interface OpenStore extends Store {
+  tables(): Promise<Tables>
+  force(input: Force): Promise<Action>
+}
+
+export interface Force {
+  readonly id: string
+  readonly by: string
+  readonly comment: string
+}
+
+/** No use case yet, but the lifecycle knows it: an operator attests what the device cannot say. */
+export const forceAction: Work<Force, Action> = async ({ actions }, { id, by, comment }, { at }) => {
+  const action = await actions.find(id)
+  if (action === null) throw new Refusal('ResourceNotFound', id)
+  return actions.advance(action, { kind: 'forced', by, comment }, at)
+}
+
+export interface ServerParts {
+  readonly clock: Clock
+  readonly signer: Signer
+  readonly openStore: (moment: () => Moment) => OpenStore
+  readonly machineId: string
+  /** After each step: what is committed now. */
+  readonly committed: (tables: Tables) => void
+}
+
+export const script = Buffer.from('#!/bin/sh\nid\n')
+export const scriptSha256 = createHash('sha256').update(script).digest('hex')
+
+const epoch = 'epoch-1'
+
+export class Server {
+  readonly app: App
+  private readonly parts: ServerParts
+  private readonly store: OpenStore
+  private lastId = 0
+
+  constructor(parts: ServerParts) {
+    this.parts = parts
+    const { clock, signer } = parts
+    const now = (): Date => new Date(clock.now)
+    this.store = parts.openStore(() => ({ at: now(), epoch, digest: digestOf }))
+    const nobody = (): never => {
+      throw new Error('No script of the model asks for this.')
+    }
+    this.app = {
+      store: this.store,
+      signer,
+      now,
+      digest: digestOf,
+      identity: { tenantId: 'tenant', epoch },
+      settleWithinMs: 0,
+      runLimitsMs: { LiveResponse: 10 * 60_000 },
+      ids: { ...randomIds, action: () => this.nextId() },
+      bus: { publish: nobody, onWake: nobody, onAction: nobody },
+      files: { put: nobody, open: nobody, list: nobody, remove: nobody },
+      counters: { take: nobody },
+    }
+  }
+
+  tables(): Promise<Tables> {
+    return this.store.tables()
+  }
+
+  sync(jws: string): Promise<Answered> {
+    return this.answer(() => syncDevice(this.app, jws, '192.0.2.17'))
+  }
+
+  enrol(jws: string): Promise<Answered> {
+    return this.answer(() => enrolDevice(this.app, jws))
+  }
+
+  /** Null for a refusal. */
+  issue(by: string): Promise<Action | null> {
+    const params = [{ key: 'ScriptName', value: 'a.sh' }]
+    const commands = [{ type: 'RunScript' as const, params }]
+    const { machineId } = this.parts
+    const request = { machineId, requestor: by, comment: 'case 1', externalId: null, commands }
+    return this.ask(() => requestLiveResponse(this.app, request))
+  }
+
+  cancel(id: string, by: string): Promise<Action | null> {
+    return this.ask(() => this.store.write('requestCancel', { id, by, comment: 'mistake' }))
+  }
+
+  force(id: string, by: string): Promise<Action | null> {
+    return this.ask(() => this.store.force({ id, by, comment: 'it burns' }))
+  }
+
+  expire(): Promise<null> {
+    return this.ask(async () => {
+      await expireActions(this.app)
+      return null
+    })
+  }
+
+  private async ask<T>(work: () => Promise<T>): Promise<T | null> {
+    try {
+      return await work()
+    } catch (thrown) {
+      if (thrown instanceof Refusal) return null
+      throw thrown
+    } finally {
+      this.parts.committed(await this.tables())
+    }
+  }
+
+  private async answer(work: () => Promise<string>): Promise<Answered> {
+    try {
+      return { status: 200, text: await work() }
+    } catch (thrown) {
+      if (thrown instanceof Refusal) return { status: refusalStatus[thrown.code], text: thrown.message }
+      throw thrown
+    } finally {
+      this.parts.committed(await this.tables())
+    }
+  }
+
+  private nextId(): string {
+    this.lastId += 1
+    return `00000000-0000-7000-8000-${String(this.lastId).padStart(12, '0')}`
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * The outside world of whatever is imported after this: disk, timers, clock, and the gate of replies. While a world is on the
+ * stage the agent lives in it; while there is none, everything is as it always is.
+ */
+import type { DiskCalls } from './disk-calls.ts'
+import { vi } from 'vitest'
+
+/** What the mocked modules ask. */
+export interface Outside {
+  readonly disk: DiskCalls
+  readonly bootSeconds: () => number
+  readonly bootId: () => string
+  readonly pause: (ms: number, signal: AbortSignal | undefined) => Promise<void>
+  /** A gate that is not the real one: a fault to be found. */
+  readonly openReply: OpenReply | null
+}
+
+export type OpenReply = (typeof import('../../packages/agent/src/verify.ts'))['openReply']
+
+export const stage: { outside: Outside | null } = { outside: null }
+
+type Calls = typeof import('node:fs/promises')
+
+vi.mock('node:fs/promises', () => {
+  const real: Calls = process.getBuiltinModule('node:fs/promises')
+  const names = ['open', 'readFile', 'readdir', 'mkdir', 'link', 'rename', 'unlink', 'rm'] as const
+  const simulated = names.map((name) => {
+    const call = (...args: unknown[]): unknown =>
+      Reflect.apply((stage.outside?.disk ?? real)[name], undefined, args)
+    return [name, call]
+  })
+  return { ...real, ...Object.fromEntries(simulated) }
+})
+
+vi.mock('node:timers/promises', () => {
+  const real = process.getBuiltinModule('node:timers/promises')
+  const pause = (ms: number, value: undefined, options?: { signal?: AbortSignal }): unknown =>
+    stage.outside?.pause(ms, options?.signal) ?? real.setTimeout(ms, value, options)
+  return { ...real, setTimeout: pause }
+})
+
+vi.mock('../../packages/agent/src/host/clock.ts', async (importReal) => {
+  const real = await importReal<typeof import('../../packages/agent/src/host/clock.ts')>()
+  return {
+    ...real,
+    bootSeconds: () => stage.outside?.bootSeconds() ?? real.bootSeconds(),
+    bootId: () => stage.outside?.bootId() ?? real.bootId(),
+  }
+})
+
+vi.mock('../../packages/agent/src/verify.ts', async (importReal) => {
+  const real = await importReal<typeof import('../../packages/agent/src/verify.ts')>()
+  const openReply: OpenReply = (...given) => (stage.outside?.openReply ?? real.openReply)(...given)
+  return { ...real, openReply }
+})
