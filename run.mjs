@@ -30,6 +30,7 @@ const prettier = (mode) => tool('node_modules/prettier/bin/prettier.cjs', mode, 
 const programs = {
   start: [program('packages/server/src/main.ts')],
   tour: [program('packages/server/src/tour/main.ts')],
+  verify: [program('packages/server/src/verify/main.ts')],
   bench: [program('bench/main.ts')],
   test: [tool('test/host-tools.ts'), tool('node_modules/vitest/vitest.mjs', 'run')],
   check: [

@@ -54,6 +54,17 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
 
   'server/start': ['server/start', 'server/app', 'server/config.ts', 'contract', 'node:*'],
   'server/tour': ['server/tour', 'contract', 'node:*'],
+  // Reads what the store has written, and asks the rules again.
+  'server/verify': [
+    'server/verify',
+    'server/app/request-live-response.ts',
+    'server/core',
+    'server/store',
+    'contract',
+    'types kysely',
+    'node:*',
+  ],
+  'server/verify/snapshot.ts': ['server/verify', 'types server/store', 'types kysely', 'pg', 'node:*'],
   // config.ts and whatever else stands beside main.ts. No row but main.ts's names compose.ts: nobody else imports it.
   server: ['contract', 'node:*'],
   'server/compose.ts': ['*'],

@@ -55,6 +55,7 @@ export interface Options {
   readonly agentFlags?: readonly string[]
   /** What the agent is started by: a program that takes the rest of its arguments for a command. Asked at each start. */
   readonly around?: (folder: string) => readonly string[]
+  readonly aroundServer?: (folder: string) => readonly string[]
   /** The server starts the agent itself, as `npm start` does. */
   readonly embedded?: boolean
 }
@@ -75,7 +76,12 @@ export async function openWorld(options: Options = {}): Promise<World> {
   const env = { PATH: process.env.PATH ?? '', HOME: '/root', COUNTERMAND_LOG: 'warn', LEAK: 'of the agent' }
   const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited]
   const more = [...(options.serverFlags ?? []), ...(options.embedded ? [] : ['--no-agent'])]
-  const server = openProgram('server', () => [process.execPath, serverMain, ...flags, ...more], env)
+  const around = options.aroundServer?.(folder) ?? []
+  const server = openProgram(
+    'server',
+    () => [...around, process.execPath, serverMain, ...flags, ...more],
+    env,
+  )
   let token = ''
   const device = openDevice(options, { folder, env, token: () => token })
   const startServer = async (): Promise<void> => {

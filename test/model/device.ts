@@ -36,7 +36,7 @@ export class Device {
       this.parts.died()
       if (!signal.aborted) this.parts.failed(thrown)
     }
-    const nothing = { enrolmentToken: null, enrolAgain: false, switchedOff: [], log: () => undefined }
+    const nothing = { server: null, enrolmentToken: null, enrolAgain: false, switchedOff: [], log: () => undefined }
     runAgent({ dataFolder, host: this.parts.host(), ...nothing }, signal).then(over, over)
     return true
   }

@@ -19,6 +19,7 @@ const url = 'http://server.test'
 export async function given(): Promise<Given> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-model-'))
   try {
+    signAtOnce()
     const signer = await openSigner(join(folder, 'keys'), url)
     const parts = { clock: new Clock(), signer, machineId: '', committed: () => undefined }
     const server = new Server({ ...parts, openStore: (moment) => openMemoryStore(noTables, moment) })
@@ -27,7 +28,6 @@ export async function given(): Promise<Given> {
     await server.app.store.write('keepLibraryFile', { ...file, by: 'ann', override: false })
     const machineId = await enrolled(server, join(folder, 'device'))
     const tables = await server.tables()
-    signAtOnce()
     return {
       signer,
       machineId,

@@ -4,10 +4,8 @@ import type {
   ActionRows,
   Cause,
   DeviceRows,
-  EnrolmentRow,
   EventNote,
   EventRows,
-  LibraryEntry,
   Moment,
   Rooms,
   Work,
@@ -68,6 +66,7 @@ function openActions(box: Box, events: Appender): ActionRows {
       if (after !== before) keep(after)
       return after
     },
+    note: async ({ id, machineId }, note, at) => events.add({ chain: machineId, note, at, actionId: id }),
   }
 }
 
@@ -105,7 +104,7 @@ function openAppender(box: Box): Appender {
   }
 }
 
-const openEvents = (box: Box, { add, keep }: Appender): EventRows => ({
+const openEvents = ({ add, keep }: Appender): EventRows => ({
   append: async (chain, note, at, cause) => add({ chain, note, at, actionId: null, cause }),
   keep: async (_machineId, cause) => keep(cause),
   ofAction: async () => {
@@ -147,7 +146,7 @@ function roomsOf(box: Box): Rooms {
   return {
     actions: openActions(box, appender),
     devices: openDevices(box),
-    events: openEvents(box, appender),
+    events: openEvents(appender),
     library: {
       find: async (name) => box.tables.library.get(name) ?? null,
       put: async (entry) => {

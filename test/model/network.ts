@@ -57,7 +57,7 @@ export class Network {
     if (path === devicePaths.sync) return this.say(String(init.body), init.signal)
     if (path === devicePaths.wake) return Promise.resolve(this.listen(init.signal))
     if (path === devicePaths.enrol)
-      return this.parts.turns.take('enrol', () => this.parts.enrol(String(init.body)).then(response))
+      return this.parts.enrol(String(init.body)).then(response)
     return this.parts.turns.take(init.method === 'PUT' ? 'upload' : 'download', () =>
       this.transfer(path, init),
     )

@@ -62,6 +62,7 @@ export class Server {
     }
     this.app = {
       store: this.store,
+      publicUrl: 'http://server.test',
       signer,
       now,
       digest: digestOf,
@@ -96,8 +97,9 @@ export class Server {
     return this.ask(() => requestLiveResponse(this.app, request))
   }
 
-  cancel(id: string, by: string): Promise<Action | null> {
-    return this.ask(() => this.store.write('requestCancel', { id, by, comment: 'mistake' }))
+  async cancel(id: string, by: string): Promise<Action | null> {
+    const asked = await this.ask(() => this.store.write('requestCancel', { id, by, comment: 'mistake' }))
+    return asked?.refused === null ? asked.action : null
   }
 
   force(id: string, by: string): Promise<Action | null> {

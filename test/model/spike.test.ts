@@ -1,16 +1,23 @@
 import './stage.ts'
+import * as fc from 'fast-check'
 import { test } from 'vitest'
 import { given } from './given.ts'
-import { run, scripts } from './script.ts'
+import { run, scripts, type Step } from './script.ts'
 import { World } from './world.ts'
 
-test('spike', async () => {
+test('spike', { timeout: 0 }, async () => {
   const g = await given()
-  for (let i = 0; i < 5; i++) {
-  const world = new World(g)
+  const ends = new Map<string, number>()
+  let runs = 0, turns = 0
   const t0 = performance.now()
-  await run(world, [{ do: 'exchange', order: [] }, { do: 'issue', by: 'ann' }, { do: 'exchange', order: [] }, { do: 'exchange', order: [] }, {do:'exit', which:0, leavesChild:false}, { do: 'exchange', order: [] }])
-  console.log(world.turns.taken, performance.now() - t0, world.promises.ends)
-  if (i==0) console.log(world.turns.labels.join(', '))
-  }
+  const result = await fc.check(fc.asyncProperty(scripts, async (steps) => {
+    const world = new World(g)
+    runs++
+    await run(world, steps)
+    turns += world.turns.taken
+    for (const [k, n] of world.promises.ends) ends.set(k, (ends.get(k) ?? 0) + n)
+  }), { numRuns: Number(process.env.COUNTERMAND_MODEL_RUNS ?? 200), ...(process.env.COUNTERMAND_MODEL_SEED ? { seed: Number(process.env.COUNTERMAND_MODEL_SEED) } : {}) })
+  const ms = performance.now() - t0
+  console.log(runs, turns, ms / runs, result.seed, result.numShrinks, ends)
+  if (result.failed) console.log(String(result.errorInstance), JSON.stringify(result.counterexample?.[0] as Step[], null, 0).replaceAll('},{', '},\n{'))
 })

@@ -8,6 +8,7 @@ import { vi } from 'vitest'
 /** What the mocked modules ask. */
 export interface Outside {
   readonly disk: DiskCalls
+  readonly exists: (path: string) => boolean
   readonly bootSeconds: () => number
   readonly bootId: () => string
   readonly pause: (ms: number, signal: AbortSignal | undefined) => Promise<void>
@@ -30,6 +31,12 @@ vi.mock('node:fs/promises', () => {
     return [name, call]
   })
   return { ...real, ...Object.fromEntries(simulated) }
+})
+
+vi.mock('node:fs', () => {
+  const real = process.getBuiltinModule('node:fs')
+  const existsSync = (path: string): boolean => stage.outside?.exists(path) ?? real.existsSync(path)
+  return { ...real, existsSync }
 })
 
 vi.mock('node:timers/promises', () => {

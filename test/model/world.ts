@@ -73,6 +73,7 @@ export class World {
     const { clock, network, device } = this
     stage.outside = {
       disk: this.watched(diskCalls(this.disk, this.turns)),
+      exists: (path) => this.disk.find(path) !== null,
       bootSeconds: () => clock.bootSeconds(),
       bootId: () => `boot-${this.machine.boots}`,
       pause: (ms, signal) => this.pause(ms, signal),

@@ -14,6 +14,7 @@ import {
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
+import { digestOf } from './news.ts'
 import { openOrder } from './verify.ts'
 
 export interface Identity {
@@ -54,7 +55,7 @@ export async function enrol(
   self: { facts: Facts; capabilities: Capabilities },
 ): Promise<Identity> {
   const { server, orderKey, secret } = readToken(token)
-  const key = await ownKey(dataFolder)
+  const key = await ownKey(dataFolder, secret)
   const { sign, thumbprint, open } = await signerOf(key)
   const identity = await readIdentity(dataFolder)
   const former =
@@ -91,17 +92,18 @@ function readToken(text: string): EnrolmentToken {
   throw new EnrolmentError(`That is not an enrolment token: one begins with ${enrolmentTokenPrefix}`)
 }
 
-/** The key that is being enrolled: a lost answer is asked for again with the same one. */
 const nextKey = 'next-key.json'
 
-async function ownKey(dataFolder: string): Promise<JWK> {
+/** The key that is being enrolled, one for each token: a lost answer is asked for again with the same. */
+async function ownKey(dataFolder: string, secret: string): Promise<JWK> {
   const file = join(dataFolder, nextKey)
-  const kept = await readJson<JWK>(file)
-  if (kept !== null) return kept
+  const token = digestOf(secret)
+  const kept = await readJson<{ token: string; key: JWK }>(file)
+  if (kept?.token === token) return kept.key
   await makeFolder(dataFolder)
   const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   const key = await exportJWK(privateKey)
-  await writeDurably(file, JSON.stringify(key))
+  await writeDurably(file, JSON.stringify({ token, key }))
   return key
 }
 

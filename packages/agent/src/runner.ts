@@ -9,7 +9,7 @@ import { startWithinMs } from '@countermand/contract'
 import { CannotBeDone, type Executor, type Run } from './executors/executor.ts'
 import { executors } from './executors/index.ts'
 import type { Host } from './host/host.ts'
-import { Unkillable, type Ended } from './host/types.ts'
+import type { Ended } from './host/types.ts'
 import type { Journal, Record } from './journal.ts'
 import type { NewsLog } from './news.ts'
 import type { Transfer } from './transfer.ts'
@@ -253,15 +253,18 @@ class Task {
     await this.conclude({ kind: 'stopped', action: this.id, proof, residues, commands: [...commands] })
   }
 
-  /** Never says that something is gone before it is. */
+  /**
+   * Never says that something is gone before it is. What cannot be killed yet, or looked at (a mount that went away), is tried
+   * again for as long as this agent lives, and by the next one.
+   */
   private async endPatiently(scope: string): Promise<Ended> {
     for (let told = false; ; told = true) {
       try {
         return await this.parts.host.scopes.end(scope, this.id)
       } catch (thrown) {
-        if (!(thrown instanceof Unkillable)) throw thrown
-        this.parts.log(`action ${this.id}: ${thrown.message}`)
-        if (!told) await this.tell({ kind: 'unkillable', action: this.id, detail: thrown.message })
+        const detail = thrown instanceof Error ? thrown.message : String(thrown)
+        this.parts.log(`action ${this.id}: ${detail}`)
+        if (!told) await this.tell({ kind: 'unkillable', action: this.id, detail: detail.slice(0, 4096) })
         await pause(1_000, undefined, { signal: this.stops.leaving })
       }
     }

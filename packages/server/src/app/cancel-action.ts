@@ -1,5 +1,6 @@
 import type { Action } from '../core/action-shape.ts'
 import { isOpen } from '../core/action.ts'
+import { Refusal } from '../core/errors.ts'
 import { findAction, unknownAction } from './read-action.ts'
 import type { App, Work } from './ports.ts'
 
@@ -9,7 +10,8 @@ import type { App, Work } from './ports.ts'
  * @throws Refusal ResourceNotFound; BadRequest when the action has ended otherwise.
  */
 export async function cancelAction(app: App, request: CancelRequest): Promise<Action> {
-  const action = await app.store.write('requestCancel', request)
+  const { action, refused } = await app.store.write('requestCancel', request)
+  if (refused !== null) throw new Refusal('BadRequest', refused)
   return isOpen(action) ? settled(app, action) : action
 }
 
@@ -19,14 +21,23 @@ export interface CancelRequest {
   readonly comment: string | null
 }
 
-export const requestCancel: Work<CancelRequest, Action> = async (
+/** Every request is kept, one that is refused too: it is noted with the action, and refused once that is on disk. */
+export const requestCancel: Work<CancelRequest, { action: Action; refused: string | null }> = async (
   { actions },
   { id, by, comment },
   { at },
 ) => {
   const before = await actions.find(id)
   if (before === null) throw unknownAction(id)
-  return actions.advance(before, { kind: 'cancel_requested', by, comment, reason: 'user' }, at)
+  try {
+    const event = { kind: 'cancel_requested', by, comment, reason: 'user' } as const
+    return { action: await actions.advance(before, event, at), refused: null }
+  } catch (thrown) {
+    if (!(thrown instanceof Refusal)) throw thrown
+    const data = { comment, why: thrown.message }
+    await actions.note(before, { kind: 'action.cancel_denied', actor: by, alarm: false, data }, at)
+    return { action: before, refused: thrown.message }
+  }
 }
 
 /** The action once it has ended, or as it is when the wait is over. */

@@ -114,6 +114,8 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
 
   const id = token.forDevice ?? asked.formerId
   const before = id === null ? null : await rooms.devices.find(id)
+  // Its statements would begin anew under a key that has signed others: a recorded one would be taken again.
+  if (before?.keyThumbprint === thumbprint) throw refused('this key is in use; enrol with a new one')
   const device = before ?? blank(asked.newId, asked.request.facts.hostName, at)
   if (before === null) await rooms.devices.create(device)
   else await retire(rooms, before, at)
@@ -122,7 +124,8 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
   const key = { key: asked.message.key, keyThumbprint: thumbprint, order: startOrder(thumbprint) }
   await rooms.devices.save({ ...device, ...key, name: facts.hostName, facts, capabilities }, device)
   await rooms.enrolments.use(token.secretDigest, { key: thumbprint, machineId: device.id })
-  const data = { key: thumbprint, again: before?.key != null }
+  // The key itself too: once the device has another one, what it signed by this one can still be checked.
+  const data = { key: thumbprint, publicKey: asked.message.key, again: before?.key != null }
   await rooms.events.append(device.id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)
   return device.id
 }

@@ -39,9 +39,9 @@ describe.each(['queued', 'offered', 'accepted'] as const)('an action that is %s'
 
 describe.each([
   ['running', 10 * minute],
-  ['settling', 30 * minute],
+  ['settling', 0],
 ] as const)('an action that is %s', (place, limit) => {
-  test('is TimeOut a day after the device should have ended it', async () => {
+  test('is TimeOut a day after the device should have ended it, or has begun to settle', async () => {
     const { id } = await broughtTo(place)(server)
     assert.equal((await readAfter(limit + day - 1, id)).status, 'InProgress')
     const { status, countermand } = await readAfter(1, id)

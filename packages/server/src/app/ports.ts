@@ -92,6 +92,8 @@ export interface ActionRows {
   create(order: Order, commands: readonly CommandOutcome[]): Promise<Action>
   /** The only way an action changes: `core/action.ts` decides, the row and its events are written together. */
   advance(action: Action, event: ActionEvent, at: Date, cause?: Cause): Promise<Action>
+  /** Keeps something about an action that does not change it. */
+  note(action: Action, note: EventNote, at: Date): Promise<void>
 }
 
 export interface DeviceRows {

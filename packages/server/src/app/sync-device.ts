@@ -19,7 +19,20 @@ import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
 
 /** How long the ticket of a reply is good for: event stream and files, should the device not sync meanwhile. */
 const ticketLifetimeMs = 24 * 60 * 60_000
-export const ticketPurpose = 'device'
+const ticketPurpose = 'device'
+/** A ticket is worth nothing once the device has enrolled with another key. */
+const ticketSubject = (machineId: string, keyThumbprint: string): string => `${machineId} ${keyThumbprint}`
+
+/** The device that a ticket was given to. @throws Refusal Unauthorized; the device then syncs and gets a new one. */
+export async function deviceByTicket(app: App, ticket: string): Promise<string> {
+  const subject = app.signer.unseal(ticketPurpose, ticket, app.now())
+  const [machineId = ''] = subject?.split(' ') ?? []
+  const device = subject === null ? null : await app.store.read('device', machineId)
+  if (device === null || ticketSubject(device.id, device.keyThumbprint ?? '') !== subject) {
+    throw new Refusal('Unauthorized', 'The ticket is not valid or over; sync for a new one.')
+  }
+  return machineId
+}
 
 type Orders = Omit<Reply, 'protocol' | 'machineId' | 'nonce' | 'epoch' | 'ticket'>
 
@@ -48,7 +61,11 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
   }
   const { machineId, nonce } = statement
   const { epoch } = app.identity
-  const ticket = app.signer.seal(ticketPurpose, machineId, new Date(app.now().getTime() + ticketLifetimeMs))
+  const ticket = app.signer.seal(
+    ticketPurpose,
+    ticketSubject(machineId, message.thumbprint),
+    new Date(app.now().getTime() + ticketLifetimeMs),
+  )
   const reply: Reply = { protocol: protocolVersion, machineId, nonce, epoch, ticket, ...orders }
   return app.signer.signOrder(reply, messageTypes.reply)
 }
@@ -146,21 +163,21 @@ class Exchange {
     return null
   }
 
-  /** Applies what is new, in the device's own order. Null when its chain of news does not hold. */
+  /** Applies what is new, in the device's own order. Null, and nothing applied, when its chain of news does not hold. */
   private async news(device: Device): Promise<Device | null> {
     const { newsHead } = this.statement
     const isAhead = this.isFromBefore() && newsHead.sequence > device.order.news
     let [news, newsDigest] = isAhead
       ? [newsHead.sequence, newsHead.digest]
       : [device.order.news, device.order.newsDigest]
-    for (const item of this.statement.news) {
-      if (item.n <= news) continue
+    const fresh = this.statement.news.filter(({ n }) => n > news)
+    for (const item of fresh) {
       if (item.n !== news + 1 || item.previous !== newsDigest) return null
-      await this.apply(device, item)
       news = item.n
       newsDigest = this.moment.digest(canonical(item))
     }
-    if (news !== device.order.news) await this.rooms.events.keep(device.id, this.cause, this.at)
+    for (const item of fresh) await this.apply(device, item)
+    if (fresh.length > 0) await this.rooms.events.keep(device.id, this.cause, this.at)
     const order = { ...taken(device.order, this.statement.seq, this.cause.digest), news, newsDigest }
     return { ...device, order }
   }
@@ -230,7 +247,10 @@ class Exchange {
         .filter((action) => isOutstanding(action.cancel) || isUndelivered(action))
         .map(({ id }) => id),
       starts: mayGo.filter(({ phase }) => phase === 'accepted').map(({ id }) => id),
-      offers: mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).map(toOffer),
+      // To a device that has not heard of a restore yet nothing is offered: it lists what it holds first.
+      offers: this.isFromBefore()
+        ? []
+        : mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).map(toOffer),
       finals: [...held].filter((id) => !stillLive.has(id)),
       posture: null,
       head: await this.rooms.devices.headOf(device.id),

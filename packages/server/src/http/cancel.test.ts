@@ -6,6 +6,9 @@ import { broughtTo, cancel, endedAs, queued, type Given } from '../testing/given
 import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { day, openServer, type TestServer } from '../testing/server.ts'
 
+/** A request that is refused because the action is over is kept with the action. */
+const denied = ['action.cancel_denied']
+
 const now = '2026-02-03T04:05:06.12Z'
 const cancelBody = { Comment: 'wrong host' }
 const asked = 'action.cancel_requested'
@@ -116,7 +119,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [/Succeeded/, /2026-02-03T04:05:06/],
-    events: [],
+    events: denied,
     check: async (_answer, { id }, server) => {
       const { status, cancellationRequestor } = await server.read(id)
       assert.deepEqual([status, cancellationRequestor], ['Succeeded', null])
@@ -129,7 +132,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [how === 'failed' ? /Failed/ : /TimeOut/],
-    events: [],
+    events: denied,
   })),
   {
     name: 'of an action that another has cancelled is refused, and says who and when',
@@ -139,7 +142,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [/Cancelled/, /ann/, /2026-02-03T04:05:06/],
-    events: [],
+    events: denied,
   },
   {
     name: 'of a cancelled action by the same caller with other words is refused',
@@ -149,7 +152,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [/Cancelled/],
-    events: [],
+    events: denied,
   },
 ]
 

@@ -1,6 +1,6 @@
 import type { CommandOutcome } from '@countermand/contract'
 import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
-import type { ActionRows, Cause } from '../app/ports.ts'
+import type { ActionRows, Cause, EventNote } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue } from '../core/action.ts'
 import { recordOf } from '../core/history.ts'
@@ -27,6 +27,13 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
     open: async () => (await rows.where('deadline_at', 'is not', null).execute()).map(toAction),
     create: (order, commands) => create({ db, touched }, order, commands),
     advance: (action, event, at, cause) => tryAdvance({ db, touched }, action, { event, at, cause }),
+    note: async (action, note, at) => {
+      await record(
+        { db, touched },
+        { before: action, after: action },
+        { notes: [note], at, cause: undefined },
+      )
+    },
   }
 }
 
@@ -87,12 +94,19 @@ async function tryAdvance(
   const notes = recordOf(before, after, event)
   if (after === before && notes.length === 0) return before
 
+  return record({ db, touched }, { before, after }, { notes, at, cause })
+}
+
+/** The action as it is now, its events and the end of its history, together. */
+async function record(
+  { db, touched }: Into,
+  { before, after }: { before: Action; after: Action },
+  { notes, at, cause }: { notes: readonly EventNote[]; at: Date; cause: Cause | undefined },
+): Promise<Action> {
   const { id, machineId: chain, version } = before
   const lastEvent = lastEvents.get(before) ?? null
-  const last = await appendEvents(
-    { db, touched },
-    { chain, notes, at, cause, action: { id, before: lastEvent } },
-  )
+  const action = { id, before: lastEvent }
+  const last = await appendEvents({ db, touched }, { chain, notes, at, cause, action })
   const guard = { id, before_version: version, before_event: lastEvent }
   const { numAffectedRows } = await updateAction(db, { ...changing(after), last_event: last, ...guard })
   // Version and history both: a request that was only noted moves the one and not the other.

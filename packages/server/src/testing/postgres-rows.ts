@@ -27,4 +27,4 @@ there.on('message', (asked: Asked) => {
     Atomics.notify(bell, 0)
   })
 })
-there.once('close', () => void client.end())
+there.once('close', () => void connected.finally(() => client.end()))

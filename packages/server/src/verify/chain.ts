@@ -4,7 +4,7 @@ import type { Selectable } from 'kysely'
 import { genesis, linkText } from '../core/chain.ts'
 import { digestOf } from '../store/events.ts'
 import type { ChainRow, EventRow } from '../store/schema.ts'
-import { Fault, parsed } from './fault.ts'
+import { Fault, isObject, parsed } from './fault.ts'
 
 export type Event = Selectable<EventRow>
 export type Data = Readonly<Record<string, unknown>>
@@ -23,11 +23,22 @@ export function checkLink(digests: Digests, row: Event): Data {
   if (row.sequence > next)
     throw new Fault('missing row', where, `event ${next} is missing: ${row.sequence} follows ${next - 1}`)
   if (row.sequence < next) throw new Fault('added row', where, `a second event ${row.sequence} of this chain`)
-  const data = parsed<Data>(row.data, where)
+  const data = parsed(row.data, isObject, where)
   const { chain, sequence, previous, kind, action_id: actionId, actor, at, statement } = row
   // A text that only reads the same, or an alarm that is neither 0 nor 1, would slip through the digest.
   const isAsWritten = JSON.stringify(data) === row.data && [0, 1].includes(row.alarm)
-  const link = { chain, sequence, previous, kind, actionId, actor, alarm: row.alarm === 1, at, data, statement }
+  const link = {
+    chain,
+    sequence,
+    previous,
+    kind,
+    actionId,
+    actor,
+    alarm: row.alarm === 1,
+    at,
+    data,
+    statement,
+  }
   if (!isAsWritten || digestOf(linkText(link)) !== row.digest) {
     throw new Fault('changed row', where, 'its digest is not that of what stands in it')
   }
@@ -52,7 +63,11 @@ export function checkHead(digests: Digests, head: Selectable<ChainRow> | null): 
     throw new Fault('added row', where, `it stands at event ${head.sequence}, and there are ${last}`)
   }
   if (head.digest !== digests[last]) {
-    throw new Fault('rewritten history', where, `it stands at another event ${last} than the one that is there`)
+    throw new Fault(
+      'rewritten history',
+      where,
+      `it stands at another event ${last} than the one that is there`,
+    )
   }
 }
 

@@ -36,12 +36,24 @@ export async function faultOf(check: () => void | Promise<void>): Promise<Fault 
   }
 }
 
-/** Text of a row as the structure that it should be. @throws Fault where it is none. */
-export function parsed<Value>(text: string | null, where: string): Value {
+/** Text of a row as the structure that it should be. @throws Fault where it is not. */
+export function parsed<Value>(
+  text: string | null,
+  isIt: (value: unknown) => value is Value,
+  where: string,
+): Value {
+  const value = valueOf(text)
+  if (isIt(value)) return value
+  throw new Fault('changed row', where, 'what should be structured data in it is not, or is not whole')
+}
+
+function valueOf(text: string | null): unknown {
   try {
-    const value: Value = JSON.parse(text ?? '')
-    return value
+    return JSON.parse(text ?? '')
   } catch {
-    throw new Fault('changed row', where, 'what should be JSON is none')
+    return undefined
   }
 }
+
+export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

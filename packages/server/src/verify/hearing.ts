@@ -25,13 +25,19 @@ export class Hearing {
     const isHeld = this.statement.held.some((held) => held.id === id)
     switch (origin) {
       case 'news':
-        return this.next(where, `"${event.kind}" of action ${id}`, ({ n: _n, previous: _previous, at: _at, ...said }) =>
-          isSame(said, { ...event, action: id }),
+        return this.next(
+          where,
+          `"${event.kind}" of action ${id}`,
+          ({ n: _n, previous: _previous, at: _at, ...said }) => isSame(said, { ...event, action: id }),
         )
       case 'held':
       case 'absent':
         if (isHeld === (origin === 'held')) return
-        throw new Fault('forged statement', where, `its statement ${isHeld ? 'lists' : 'does not list'} the action`)
+        throw new Fault(
+          'forged statement',
+          where,
+          `its statement ${isHeld ? 'lists' : 'does not list'} the action`,
+        )
       case 'sync':
         return
       case 'server':

@@ -76,14 +76,19 @@ export class History {
   /** Everything that the last statement or step brought must have shown. */
   private close(kind: FaultKind, where: string): void {
     const [due] = this.due
-    if (due !== undefined) throw new Fault(kind, where, `"${due.kind}" must follow the event before, and does not`)
+    if (due !== undefined)
+      throw new Fault(kind, where, `"${due.kind}" must follow the event before, and does not`)
     this.hearing?.close(kind, where)
   }
 
   private async hear(row: Event, digest: string, data: Data): Promise<Hearing> {
     const where = placeOf(row)
     if (this.heard.has(digest)) {
-      throw new Fault('forged statement', where, `the statement ${digest} has caused earlier events, and is used again`)
+      throw new Fault(
+        'forged statement',
+        where,
+        `the statement ${digest} has caused earlier events, and is used again`,
+      )
     }
     const kept = await this.parts.findStatement(digest)
     if (kept === null) {
@@ -95,7 +100,8 @@ export class History {
       throw new Fault('changed row', signed.where, 'the time at which it was taken is not that of its events')
     }
     const { seq, news } = signed.statement
-    if (row.kind === 'device.cloned' && data.where === 'statement') return new Hearing(digest, signed.statement, [])
+    if (row.kind === 'device.cloned' && data.where === 'statement')
+      return new Hearing(digest, signed.statement, [])
     if (seq <= this.taken.seq) {
       const what = `${where} was caused by number ${seq}, and number ${this.taken.seq} had been taken before`
       throw new Fault('forged statement', signed.where, what)
@@ -109,7 +115,11 @@ export class History {
   private signer(signed: Signed, chain: string): DeviceKey {
     const { where, statement } = signed
     if (statement.machineId !== chain) {
-      throw new Fault('forged statement', where, `it is the word of device ${statement.machineId}, used for another`)
+      throw new Fault(
+        'forged statement',
+        where,
+        `it is the word of device ${statement.machineId}, used for another`,
+      )
     }
     const now = this.parts.keys.at(-1)
     if (now !== undefined && isSignedBy(signed, now)) return now
@@ -129,12 +139,15 @@ export class History {
       throw new Fault('missing row', where, 'no event before it tells that this action was requested')
     }
     this.checkBefore(row, known.last)
+    if (row.kind === 'action.cancel_denied') return this.denied(row, data, known)
     const event = eventOf(row.kind, data)
-    if (event === null) throw new Fault('rewritten history', where, 'the rules know of nothing that is told like this')
+    if (event === null)
+      throw new Fault('rewritten history', where, 'the rules know of nothing that is told like this')
     this.prove(row, id, event)
     const { after, notes } = ruled(known.action, event, row)
     const [first, ...due] = notes
-    if (first === undefined) throw new Fault('rewritten history', where, 'by the rules nothing is written down of it')
+    if (first === undefined)
+      throw new Fault('rewritten history', where, 'by the rules nothing is written down of it')
     this.actions.set(id, { action: after, last: row.n })
     this.due = due
     checkNote(row, data, first)
@@ -146,7 +159,8 @@ export class History {
     if (this.actions.has(id)) throw new Fault('added row', where, 'the action was requested before')
     this.checkBefore(row, null)
     const kept = this.parts.rows.get(id)
-    if (kept === undefined) throw new Fault('missing row', 'actions', `action ${id} is not there, and ${where} tells of it`)
+    if (kept === undefined)
+      throw new Fault('missing row', 'actions', `action ${id} is not there, and ${where} tells of it`)
     const order = read(kept)
     const { actor, at, chain } = row
     const told = { ...order, ...data, requestor: actor, machineId: chain, createdAt: new Date(at) }
@@ -157,6 +171,23 @@ export class History {
     }
     const commands = order.parameters.commands.map((_, index) => created(index))
     this.actions.set(id, { action: issue(order, commands), last: row.n })
+  }
+
+  /** A request that was refused: kept, and nothing changed by it. */
+  private denied(row: Event, data: Data, { action }: Replayed): void {
+    const where = placeOf(row)
+    const asked = eventOf('action.cancel_requested', { ...data, by: row.actor, reason: 'user' })
+    if (asked === null || this.hearing !== null) {
+      throw new Fault('rewritten history', where, 'a request that was refused is not told like this')
+    }
+    if (isAllowed(action, asked, row)) {
+      throw new Fault(
+        'rewritten history',
+        where,
+        `by the rules an action that is ${action.phase} can be cancelled`,
+      )
+    }
+    this.actions.set(action.id, { action, last: row.n })
   }
 
   private prove(row: Event, id: string, event: ActionEvent): void {
@@ -173,7 +204,11 @@ export class History {
     const id = row.action_id ?? ''
     const known = this.actions.get(id)
     if (known === undefined || id !== this.before?.action_id || row.at !== this.before.at) {
-      throw new Fault('missing row', placeOf(row), `"${due.kind}" must follow the event before it, and does not`)
+      throw new Fault(
+        'missing row',
+        placeOf(row),
+        `"${due.kind}" must follow the event before it, and does not`,
+      )
     }
     this.checkBefore(row, known.last)
     checkNote(row, data, due)
@@ -195,12 +230,14 @@ export class History {
         this.taken = { seq: 0, news: 0 }
         return
       case 'device.cloned':
-        if (data.digest !== row.statement || data.seq !== said?.seq) throw forged('its statement is another one')
+        if (data.digest !== row.statement || data.seq !== said?.seq)
+          throw forged('its statement is another one')
         this.hearing?.dropped()
         this.forked.add(String(row.statement))
         return
       case 'device.history_contradicted':
-        if (!isSame(data.reported, said?.serverHead ?? null)) throw forged('its statement reports another head')
+        if (!isSame(data.reported, said?.serverHead ?? null))
+          throw forged('its statement reports another head')
         this.contradicting.add(String(row.statement))
         this.contradiction ??= new Fault(
           'truncated tail',
@@ -238,6 +275,15 @@ function ruled(
     // A refusal, or values that the rules cannot work with.
     const what = `the rules allow no "${event.kind}" of an action that is ${action.phase}`
     throw new Fault('rewritten history', placeOf(row), what)
+  }
+}
+
+function isAllowed(action: Action, event: ActionEvent, row: Event): boolean {
+  try {
+    advance(action, event, new Date(row.at))
+    return true
+  } catch {
+    return false
   }
 }
 

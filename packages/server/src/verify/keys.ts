@@ -5,7 +5,7 @@ import type { Selectable } from 'kysely'
 import { digestOf } from '../store/events.ts'
 import type { DeviceRow } from '../store/schema.ts'
 import { placeOf, type Data, type Event } from './chain.ts'
-import { Fault, parsed } from './fault.ts'
+import { Fault, isObject, parsed } from './fault.ts'
 
 export interface DeviceKey {
   readonly thumbprint: string
@@ -23,18 +23,22 @@ interface Jwk {
 export const thumbprintOf = ({ crv, kty, x }: Jwk): string => digestOf(canonical({ crv, kty, x }))
 
 /** The key of a `device.enrolled` event. @throws Fault where it is not the one that is named. */
-export function enrolledKey(row: Event, { key, publicKey }: Data, device: Selectable<DeviceRow> | null): DeviceKey {
+export function enrolledKey(
+  row: Event,
+  { key, publicKey }: Data,
+  device: Selectable<DeviceRow> | null,
+): DeviceKey {
   const where = placeOf(row)
   if (typeof key !== 'string') throw new Fault('rewritten history', where, 'it names no key')
   if (publicKey !== undefined) return { thumbprint: key, key: imported(publicKey, key, where) }
   // Written before the event carried the key itself: the device's row has the last one.
   if (device === null || device.key_thumbprint !== key) return { thumbprint: key, key: null }
   const own = 'devices: its row'
-  return { thumbprint: key, key: imported(parsed<unknown>(device.public_key, own), key, own) }
+  return { thumbprint: key, key: imported(parsed(device.public_key, isObject, own), key, own) }
 }
 
 function imported(jwk: unknown, thumbprint: string, where: string): KeyObject {
-  const known: Jwk = typeof jwk === 'object' && jwk !== null ? jwk : {}
+  const known: Jwk = isObject(jwk) ? jwk : {}
   const { kty, crv, x } = known
   if (thumbprintOf(known) === thumbprint && typeof x === 'string' && kty === 'OKP' && crv === 'Ed25519') {
     try {
@@ -43,7 +47,11 @@ function imported(jwk: unknown, thumbprint: string, where: string): KeyObject {
       // Said below: a key that is none is not the device's either.
     }
   }
-  throw new Fault('changed row', where, `the public key in it is not the one with the thumbprint ${thumbprint}`)
+  throw new Fault(
+    'changed row',
+    where,
+    `the public key in it is not the one with the thumbprint ${thumbprint}`,
+  )
 }
 
 /** The device's row must have the key of its last enrolment. @throws Fault */
@@ -53,5 +61,5 @@ export function checkKeyOfRow(device: Selectable<DeviceRow>, last: DeviceKey | u
     const what = `it has the key ${device.key_thumbprint}, and the last enrolment was of ${last?.thumbprint ?? 'none'}`
     throw new Fault('changed row', where, what)
   }
-  if (last !== undefined) imported(parsed<unknown>(device.public_key, where), last.thumbprint, where)
+  if (last !== undefined) imported(parsed(device.public_key, isObject, where), last.thumbprint, where)
 }

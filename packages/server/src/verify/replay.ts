@@ -42,7 +42,10 @@ export const originOf = ({ kind }: ActionEvent): Origin => happenings[kind].orig
 export function eventOf(kind: string, data: Data): ActionEvent | null {
   const name = nameOf(kind, data)
   if (!isKind(name)) return null
-  const event = { kind: name, ...Object.fromEntries(happenings[name].fields.map((field) => [field, data[field]])) }
+  const event = {
+    kind: name,
+    ...Object.fromEntries(happenings[name].fields.map((field) => [field, data[field]])),
+  }
   return isWhole(event) ? event : null
 }
 

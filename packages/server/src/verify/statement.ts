@@ -45,7 +45,9 @@ function decoded(part: string): unknown {
 }
 
 const fieldOf = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : null
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : null
 
 export const isSignedBy = ({ text, signature }: Signed, { key }: DeviceKey): boolean =>
   key !== null && verify(null, Buffer.from(text), key, signature)

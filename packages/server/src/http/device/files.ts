@@ -9,7 +9,7 @@ import { deviceOf } from './ticket.ts'
 export async function mountDeviceFiles(server: FastifyInstance, app: App): Promise<void> {
   server.get<{ Params: { id: string; sha256: string } }>(devicePaths.file, async (request, reply) => {
     const { id, sha256 } = request.params
-    const { size, content } = await openScript(app, deviceOf(app, request), id, sha256)
+    const { size, content } = await openScript(app, await deviceOf(app, request), id, sha256)
     return reply.type('application/octet-stream').header('content-length', size).send(Readable.from(content))
   })
 
@@ -21,7 +21,7 @@ export async function mountDeviceFiles(server: FastifyInstance, app: App): Promi
       devicePaths.result,
       async (request, reply) => {
         const { id, index } = request.params
-        const machineId = deviceOf(app, request)
+        const machineId = await deviceOf(app, request)
         return reply.send(
           await takeResult(app, machineId, { actionId: id, index: Number(index) }, request.body),
         )

@@ -25,7 +25,7 @@ export function mountWake(server: FastifyInstance, app: App): void {
     done()
   })
   server.get(devicePaths.wake, async (request, reply) => {
-    const machineId = deviceOf(app, request)
+    const machineId = await deviceOf(app, request)
     const stream = { machineId, response: reply.raw }
     reply.hijack()
     reply.raw.writeHead(200, streamHeaders)

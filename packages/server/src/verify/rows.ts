@@ -1,0 +1,39 @@
+/** Whether the row of an action is what its events make of it: the row is a convenience, the events are the record. */
+import type { Selectable } from 'kysely'
+import { toRow } from '../store/actions.ts'
+import type { ActionRow } from '../store/schema.ts'
+import { isSame } from './chain.ts'
+import { Fault, isObject, parsed } from './fault.ts'
+import type { Replayed } from './history.ts'
+
+type Row = Selectable<ActionRow>
+
+/** `newest`: row number of the newest event of the chain. @throws Fault */
+export function checkAction(row: Row, replayed: Replayed | undefined, newest: number): void {
+  const where = `actions: ${row.id}`
+  if (replayed === undefined) throw new Fault('added row', where, 'no event tells that it was requested')
+  const { action, last } = replayed
+  if (row.last_event !== last) {
+    const isLater = row.last_event !== null && row.last_event > newest
+    const what = `its last event is row ${row.last_event}, and the last that is kept of it is row ${last}`
+    throw new Fault(isLater ? 'truncated tail' : 'changed row', where, what)
+  }
+  const due = { ...toRow(action) }
+  const differing = Object.entries(flat(due, where)).find(
+    ([name, value]) => !isSame(value, flat(row, where)[name] ?? null),
+  )
+  if (differing === undefined) return
+  const [name, value] = differing
+  const [is, was] = [flat(row, where)[name], value].map((each) => JSON.stringify(each ?? null))
+  throw new Fault('changed row', where, `its ${name} is ${is}, and by its events it is ${was}`)
+}
+
+/** The columns, with what two of them hold spread out. */
+function flat(row: Pick<Row, 'asked' | 'state'>, where: string): Readonly<Record<string, unknown>> {
+  const { asked, state, ...columns } = row
+  const inside = { asked: parsed(asked, isObject, where), state: parsed(state, isObject, where) }
+  const spread = Object.entries(inside).flatMap(([column, held]) =>
+    Object.entries(held).map(([name, value]) => [`${column}.${name}`, value] as const),
+  )
+  return { ...columns, ...Object.fromEntries(spread) }
+}
