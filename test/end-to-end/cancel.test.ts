@@ -1,7 +1,7 @@
 /** The test of the project: what was taken back does nothing any more, and the device has signed that it is so. */
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { MachineAction } from '@countermand/contract'
 import { compactVerify, importJWK } from 'jose'
@@ -57,6 +57,24 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a script that is taken bac
     assert.deepEqual(left, [])
     assert.deepEqual(processesWith(word), [])
     assert.equal(existsSync(scope), false)
+  })
+
+  test('what has left the scope, as root can, is killed as well and listed as what remains to be looked at', async () => {
+    const here = world.scratch('escape')
+    const outside = dirname(groupsOf(world.device.dataFolder) ?? '')
+    const runaway = `echo $$ >${outside}/cgroup.procs; : runaway; while [ -d ${here} ]; do echo . >>${here}/beats; sleep 0.1; done`
+    const { id } = await world.api.run(world.device.machineId, `sh -c '${runaway}' & wait`)
+    await until('the runaway to beat', () => textOf(join(here, 'beats')) !== '')
+    await world.api.cancel(id)
+    const { status, countermand } = await world.api.untilOver(id)
+    const beats = textOf(join(here, 'beats'))
+    await pause(500)
+
+    assert.equal(status, 'Cancelled')
+    assert.equal(countermand.effect.state, 'partial')
+    assert.match(countermand.effect.residues.join(), /killed: \d+ sh -c .*runaway/)
+    assert.deepEqual(processesWith(': runaway'), [])
+    assert.equal(textOf(join(here, 'beats')), beats)
   })
 
   test('the device has said so over its own signature, and of this action', async () => {

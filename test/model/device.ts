@@ -6,6 +6,7 @@ export const dataFolder = '/data'
 
 export interface DeviceParts {
   readonly host: () => Host
+  readonly log: (line: string) => void
   /** Takes away what an agent has under way when it dies. */
   readonly died: () => void
   /** An agent that ended without being asked to. */
@@ -36,7 +37,7 @@ export class Device {
       this.parts.died()
       if (!signal.aborted) this.parts.failed(thrown)
     }
-    const nothing = { server: null, enrolmentToken: null, enrolAgain: false, switchedOff: [], log: () => undefined }
+    const nothing = { server: null, enrolmentToken: null, enrolAgain: false, switchedOff: [], log: this.parts.log }
     runAgent({ dataFolder, host: this.parts.host(), ...nothing }, signal).then(over, over)
     return true
   }

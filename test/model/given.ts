@@ -8,7 +8,7 @@ import { makeEnrolmentToken } from '../../packages/server/src/app/enrol-device.t
 import type { Rooms } from '../../packages/server/src/app/ports.ts'
 import { openSigner } from '../../packages/server/src/signing/key-file.ts'
 import { Clock } from './clock.ts'
-import { signAtOnce } from './crypto.ts'
+import { signCheaply } from './crypto.ts'
 import { openMemoryStore } from './memory-store.ts'
 import { Server, script, scriptSha256 } from './server.ts'
 import { noTables } from './tables.ts'
@@ -19,7 +19,7 @@ const url = 'http://server.test'
 export async function given(): Promise<Given> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-model-'))
   try {
-    signAtOnce()
+    signCheaply()
     const signer = await openSigner(join(folder, 'keys'), url)
     const parts = { clock: new Clock(), signer, machineId: '', committed: () => undefined }
     const server = new Server({ ...parts, openStore: (moment) => openMemoryStore(noTables, moment) })

@@ -21,7 +21,7 @@ export interface Truth {
   starts: number
   /** Its exit status, by its own end. */
   exited: number | null
-  /** It was ended from outside while it ran: by the agent, or by the machine's own end. */
+  /** It was ended from outside: by the agent or by a power cut, which may also have taken its exit status from the disk. */
   wasEnded: boolean
 }
 
@@ -82,11 +82,15 @@ export class Machine {
     return true
   }
 
-  /** The power is cut, and comes back. */
+  /** The power is cut, and comes back; the disk is what it is by then. */
   reboot(): void {
     this.boots += 1
     for (const [path, scope] of this.scopes) {
-      if (scope.script) this.truths.set(idIn(path), { ...this.truthOf(idIn(path)), wasEnded: true })
+      const id = idIn(path)
+      const truth = this.truthOf(id)
+      if (scope.script) this.truths.set(id, { ...truth, wasEnded: true })
+      else if (truth.exited !== null && this.statusIn(scope.folder) === null)
+        this.truths.set(id, { ...truth, wasEnded: true })
       Object.assign(scope, { exists: false, isFrozen: false, script: false, child: false })
     }
   }
@@ -162,12 +166,12 @@ export class Machine {
   }
 
   private end(path: string): Ended {
-    if (this.unkillable > 0) {
+    const scope = this.scopes.get(path)
+    const alive = this.isAlive(idIn(path))
+    if (alive && this.unkillable > 0) {
       this.unkillable -= 1
       throw new Unkillable(path, [{ pid: 7, command: 'dd' }])
     }
-    const scope = this.scopes.get(path)
-    const alive = this.isAlive(idIn(path))
     if (scope?.script) this.truths.set(idIn(path), { ...this.truthOf(idIn(path)), wasEnded: true })
     if (scope !== undefined) Object.assign(scope, { exists: false, script: false, child: false })
     return { proof: 'stopped', killed: alive ? [{ pid: 8, command: 'sleep' }] : [], strays: [] }

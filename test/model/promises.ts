@@ -14,7 +14,6 @@ export interface PromiseParts {
   readonly bootSeconds: () => number
   readonly truthOf: (id: string) => Truth
   readonly isAlive: (id: string) => boolean
-  readonly boots: () => number
 }
 
 const neverRan: readonly (string | null)[] = ['never_offered', 'not_received', 'refused_start']
@@ -37,8 +36,6 @@ export class Promises {
   private readonly offered = new Set<string>()
   private readonly newsKept = new Set<number>()
   private accepted: Accepted[] = []
-  /** Machine boots at the script's start: what a power cut has taken is nobody's lie. */
-  private readonly bootOf = new Map<string, number>()
 
   constructor(parts: PromiseParts) {
     this.parts = parts
@@ -97,8 +94,7 @@ export class Promises {
     if (proof === 'never_offered') this.expect(!this.offered.has(id), 'never_offered, and yet it was', id)
     if (proof === 'stopped') {
       this.expect(!this.parts.isAlive(id), 'stopped, and yet something of it lives', id)
-      const isSameBoot = this.bootOf.get(id) === this.parts.boots()
-      this.expect(!isSameBoot || truth.exited === null, 'stopped, and yet it had ended by itself before', id)
+      this.expect(isTrue('stopped', truth), 'stopped, and yet it had ended by itself before', id)
     }
     if (phase === 'succeeded') this.expect(truth.exited !== null, 'succeeded, and yet it has not ended', id)
   }
@@ -179,7 +175,6 @@ export class Promises {
 
   /** The script runs from this instant. */
   started(id: string): void {
-    this.bootOf.set(id, this.parts.boots())
     this.expect(this.parts.truthOf(id).starts === 1, 'nothing starts twice', id)
     const action = this.last.actions.get(id)
     const proof = action?.proof ?? null
@@ -230,7 +225,7 @@ function isTrue(story: string, { starts, exited, wasEnded }: Truth): boolean {
     case 'refused_start':
       return starts === 0
     case 'stopped':
-      return exited === null
+      return exited === null || wasEnded
     case 'succeeded':
       return exited !== null
     case 'timed_out':

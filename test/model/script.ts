@@ -1,6 +1,6 @@
 /** What can happen in a run, as plain data that can be made at random, made smaller, and read. */
 import * as fc from 'fast-check'
-import type { Pick } from './turns.ts'
+import { settled, type Pick } from './turns.ts'
 import type { World } from './world.ts'
 
 /** Of several, which one: the newest for 0. Of turns that could come next: the first for an empty list. */
@@ -82,8 +82,14 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 export const scripts: fc.Arbitrary<readonly Step[]> = fc.array(step, { minLength: 1, maxLength: 60, size: 'max' })
 
-/** Does one step; false where it meant nothing. */
+/** Does one step, and all that follows from it at once; false where it meant nothing. */
 export async function play(world: World, step: Step): Promise<boolean> {
+  const meant = await act(world, step)
+  await settled()
+  return meant
+}
+
+async function act(world: World, step: Step): Promise<boolean> {
   const { server, device, network, machine } = world
   switch (step.do) {
     case 'issue':

@@ -39,6 +39,8 @@ export class World {
   readonly network: Network
   readonly server: Server
   readonly device: Device
+  /** What was done and said, to be read where it went wrong. */
+  readonly story: string[] = []
   private readonly given: Given
 
   constructor(given: Given) {
@@ -49,7 +51,6 @@ export class World {
       bootSeconds: () => clock.bootSeconds(),
       truthOf: (id) => this.machine.truthOf(id),
       isAlive: (id) => this.machine.isAlive(id),
-      boots: () => this.machine.boots,
     })
     const { promises } = this
     this.machine = new Machine({ clock, turns, disk, started: (id) => promises.started(id), broken: promises.break })
@@ -63,6 +64,7 @@ export class World {
     })
     this.device = new Device({
       host: () => this.machine.host(),
+      log: (line) => this.story.push(`    agent: ${line}`),
       died: () => this.agentIsGone(),
       failed: (why) => promises.break(`an agent ended by itself: ${String(why)}`),
     })
@@ -131,8 +133,8 @@ export class World {
   cut(pick: Pick): void {
     this.device.kill()
     this.turns.drop('machine')
-    this.machine.reboot()
     this.disk.cut(pick)
+    this.machine.reboot()
     this.clock.boot()
   }
 

@@ -21,6 +21,7 @@ import { digestOf } from './store/events.ts'
 import { migrate } from './store/migrations/index.ts'
 import { settled } from './store/settings.ts'
 import { openPostgresStore } from './store/postgres-store.ts'
+import { afterRestore } from './store/restore.ts'
 import type { Tables } from './store/schema.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import { every } from './timers.ts'
@@ -105,21 +106,22 @@ async function openDatabase(
   const { now, committed, died } = options
   if (config.databaseUrl !== null) {
     const db = openPostgres(config.databaseUrl)
-    const identity = await prepare(db)
+    const identity = await prepare(db, config.restored ? now() : null)
     const known = { epoch: identity.epoch, digest: digestOf }
     return { identity, store: openPostgresStore({ db, known, now, committed, works: { reads, writes } }) }
   }
   const file = join(config.dataFolder, 'countermand.db')
   const { db } = openSqlite(file, 'alone')
-  const identity = await prepare(db)
+  const identity = await prepare(db, config.restored ? now() : null)
   await db.destroy()
   const thread = new URL('./database-thread.ts', import.meta.url)
   return { identity, store: openSqliteStore({ file, epoch: identity.epoch, now, thread, committed, died }) }
 }
 
-/** Up to date, and with a name. */
-async function prepare(db: Kysely<Tables>): Promise<Identity> {
+/** Up to date, and with a name; with a new epoch after a restore. */
+async function prepare(db: Kysely<Tables>, restoredAt: Date | null): Promise<Identity> {
   await migrate(db)
+  if (restoredAt !== null) await afterRestore(db, randomIds.guid(), restoredAt)
   const tenantId = await settled(db, 'tenant_id', () => randomIds.guid())
   const epoch = await settled(db, 'epoch', () => randomIds.guid())
   return { tenantId, epoch }

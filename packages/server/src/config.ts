@@ -23,6 +23,8 @@ export interface Config {
   readonly databaseUrl: string | null
   readonly agent: 'real' | 'pretend' | 'none'
   readonly allowContainment: boolean
+  /** The data was put back from a backup: true for the first start after that, and for no other. */
+  readonly restored: boolean
   readonly limits: Readonly<Record<LimitClass, Limit>>
   /** How long a device lets an action of a type run. */
   readonly runLimitsMs: Readonly<Record<ActionType, number>>
@@ -45,6 +47,7 @@ export const usage = `npm start -- [flags]          each flag has a twin in the 
   --no-agent                  COUNTERMAND_NO_AGENT=1         leave out the agent for this host
   --pretend                   COUNTERMAND_PRETEND=1          a pretended device instead of this host
   --allow-containment         COUNTERMAND_ALLOW_CONTAINMENT=1
+  --restored                  COUNTERMAND_RESTORED=1         for the one start after a backup was put back
   --limits CLASS=MIN/HOUR,…   COUNTERMAND_LIMITS             calls a minute / an hour; "-" lifts one
                               classes: ${limitClasses.join(', ')}
   --run-limits TYPE=SEC,…     COUNTERMAND_RUN_LIMITS         how long an action may run; default LiveResponse=600
@@ -81,6 +84,7 @@ export function readConfig(
     databaseUrl: databaseUrl(text('database-url', 'DATABASE_URL')),
     agent: yes('no-agent', 'NO_AGENT') ? 'none' : pretend ? 'pretend' : 'real',
     allowContainment: yes('allow-containment', 'ALLOW_CONTAINMENT'),
+    restored: yes('restored', 'RESTORED'),
     limits: readLimits(text('limits', 'LIMITS') ?? ''),
     runLimitsMs: readRunLimits(text('run-limits', 'RUN_LIMITS') ?? ''),
     // In front of a person only what needs one; into a pipe or a file everything.
@@ -107,6 +111,7 @@ function parse(args: readonly string[]): Record<string, string | undefined> {
         'no-agent': flag,
         pretend: flag,
         'allow-containment': flag,
+        restored: flag,
       },
     })
     return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]))

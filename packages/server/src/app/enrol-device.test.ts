@@ -6,6 +6,7 @@ import type { Enrolled } from '@countermand/contract'
 import {
   enrol,
   enrolmentOf,
+  factsOf,
   makeKey,
   opened,
   post,
@@ -113,6 +114,24 @@ describe('an enrolment is refused', () => {
     const { key, token } = await enrolmentOf(server)
     const said = { protocol: 1, server: token.orderKey, secret: token.secret, former: null }
     await isRefused(await signed(key, said, { typ: 'countermand-enrolment+jws', jwk: key.open }))
+  })
+
+  test('when it speaks a protocol that is not spoken here', async () => {
+    const { key, token } = await enrolmentOf(server)
+    const { orderKey, secret } = token
+    const said = {
+      protocol: 2,
+      server: orderKey,
+      secret,
+      former: null,
+      facts: factsOf('x'),
+      capabilities: {},
+    }
+    const before = [await machines(), server.history.last()]
+    const answer = await send(await signed(key, said, { typ: 'countermand-enrolment+jws', jwk: key.open }))
+    assert.equal(answer.status, 400, answer.text)
+    checkError(answer, 'ClientVersionNotSupported')
+    assert.deepEqual([await machines(), server.history.last()], before)
   })
 
   test('when the former key that it names is not the device’s', async () => {

@@ -16,10 +16,10 @@ beforeAll(async () => {
 afterAll(() => server.close())
 
 /** A script that was stopped by a cancel: everything that leaves evidence. */
-const stopped = async (on = server): Promise<Given> => {
-  const given = await broughtTo('running')(on)
+const stopped = async (): Promise<Given> => {
+  const given = await broughtTo('running')(server)
   const { id, device } = given
-  await cancel(on, id)
+  await cancel(server, id)
   await device.sync()
   device.tell({ kind: 'cancel_acknowledged', action: id })
   await device.sync()
@@ -162,13 +162,6 @@ describe('the chain of events', () => {
 })
 
 describe('whoever owns the database', () => {
-  let own: TestServer
-  beforeAll(async () => {
-    own = await openServer()
-    await own.upload('run.sh')
-  })
-  afterAll(() => own.close())
-
   const tampering: Readonly<Record<string, (chain: string) => string>> = {
     'changes what was said': (chain) =>
       `update events set data = replace(data, 'stopped', 'swept') where chain = '${chain}' and kind = 'action.cancelled'`,
@@ -189,29 +182,29 @@ describe('whoever owns the database', () => {
       `delete from events where chain = '${chain}' and kind = 'action.cancelled'`,
   }
   test.each(Object.entries(tampering))('and %s breaks the chain', async (_, sql) => {
-    const { device } = await stopped(own)
-    assert.deepEqual(own.history.faultsOf(device.machineId), [])
-    own.history.tamper(sql(device.machineId))
-    assert.notDeepEqual(own.history.faultsOf(device.machineId), [])
+    const { device } = await stopped()
+    assert.deepEqual(server.history.faultsOf(device.machineId), [])
+    server.history.tamper(sql(device.machineId))
+    assert.notDeepEqual(server.history.faultsOf(device.machineId), [])
   })
 
   test('and shortens the history with its head is given away by the device, once', async () => {
-    const { id, device } = await queued(own)
+    const { id, device } = await queued(server)
     await device.sync()
     await device.sync()
     const chain = device.machineId
-    const last = own.history.ofAction(id).at(-1)
+    const last = server.history.ofAction(id).at(-1)
     assert.equal(last?.kind, 'action.accepted')
-    own.history.tamper(`delete from events where n = ${last.n}`)
-    own.history.tamper(
+    server.history.tamper(`delete from events where n = ${last.n}`)
+    server.history.tamper(
       `update chains set sequence = sequence - 1, digest = '${last.previous}' where chain = '${chain}'`,
     )
-    assert.deepEqual(own.history.faultsOf(chain), [], 'nothing shows here')
-    const before = own.history.last()
+    assert.deepEqual(server.history.faultsOf(chain), [], 'nothing shows here')
+    const before = server.history.last()
     await device.exchange(await device.say())
     await device.exchange(await device.say())
     assert.deepEqual(
-      own.history.events(before).map(({ kind, alarm }) => [kind, alarm]),
+      server.history.events(before).map(({ kind, alarm }) => [kind, alarm]),
       [['device.history_contradicted', true]],
     )
   })

@@ -38,12 +38,12 @@ describe.each(['queued', 'offered', 'accepted'] as const)('an action that is %s'
 })
 
 describe.each([
-  ['running', 10 * minute],
-  ['settling', 0],
+  ['running', 10 * minute + day],
+  ['settling', day],
 ] as const)('an action that is %s', (place, limit) => {
-  test('is TimeOut a day after the device should have ended it, or has begun to settle', async () => {
+  test('is TimeOut when its device has had its time and the server its day', async () => {
     const { id } = await broughtTo(place)(server)
-    assert.equal((await readAfter(limit + day - 1, id)).status, 'InProgress')
+    assert.equal((await readAfter(limit - 1, id)).status, 'InProgress')
     const { status, countermand } = await readAfter(1, id)
     assert.deepEqual(
       [status, countermand.reason, countermand.effect.state],

@@ -111,6 +111,18 @@ describe('a statement is refused and changes nothing', () => {
     await given.device.exchange(right)
   })
 
+  test.each([2, -1, 1000])('of the protocol %d, which nobody speaks here', async (protocol) => {
+    const given = await broughtTo('running')(server)
+    const { device } = given
+    const said = await device.say({ protocol })
+    await changesNothing(given, async () => {
+      const answer = await device.send(said)
+      assert.equal(answer.status, 400, answer.text)
+      checkDialect(answer)
+      checkError(answer, 'ClientVersionNotSupported')
+    })
+  })
+
   test('by the key of a device before it was enrolled again', async () => {
     const device = await enrol(server)
     const old = await device.say()

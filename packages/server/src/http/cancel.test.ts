@@ -3,15 +3,14 @@ import { test, describe } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
 import { outcome } from '../testing/device.ts'
 import { broughtTo, cancel, endedAs, queued, type Given } from '../testing/given.ts'
-import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
-import { day, openServer, type TestServer } from '../testing/server.ts'
-
-/** A request that is refused because the action is over is kept with the action. */
-const denied = ['action.cancel_denied']
+import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
+import { day, type TestServer } from '../testing/server.ts'
 
 const now = '2026-02-03T04:05:06.12Z'
 const cancelBody = { Comment: 'wrong host' }
 const asked = 'action.cancel_requested'
+/** A request that is refused is kept as well. */
+const denied = 'action.cancel_denied'
 const anyOf =
   'Machine.CollectForensics, Machine.Isolate, Machine.RestrictExecution, Machine.Scan, Machine.Offboard, Machine.StopAndQuarantine, Machine.LiveResponse'
 
@@ -27,7 +26,6 @@ const subject: Subject<Given> = {
   method: 'POST',
   path: ({ id }) => `/api/machineactions/${id}/cancel`,
   given: queued,
-  before: (server) => server.upload('run.sh'),
   as: ['Machine.Isolate'],
 }
 
@@ -119,7 +117,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [/Succeeded/, /2026-02-03T04:05:06/],
-    events: denied,
+    events: [denied],
     check: async (_answer, { id }, server) => {
       const { status, cancellationRequestor } = await server.read(id)
       assert.deepEqual([status, cancellationRequestor], ['Succeeded', null])
@@ -132,7 +130,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [how === 'failed' ? /Failed/ : /TimeOut/],
-    events: denied,
+    events: [denied],
   })),
   {
     name: 'of an action that another has cancelled is refused, and says who and when',
@@ -142,7 +140,7 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [/Cancelled/, /ann/, /2026-02-03T04:05:06/],
-    events: denied,
+    events: [denied],
   },
   {
     name: 'of a cancelled action by the same caller with other words is refused',
@@ -152,7 +150,11 @@ const refusals: readonly Scenario<Given>[] = [
     status: 400,
     code: 'BadRequest',
     says: [/Cancelled/],
-    events: denied,
+    events: [denied],
+    check: (_answer, { id }, { history }) => {
+      const { actor, data } = history.ofAction(id).at(-1) ?? {}
+      assert.deepEqual([actor, data?.comment], ['ann', 'as I said'])
+    },
   },
 ]
 
@@ -297,8 +299,7 @@ scenarios('POST /api/machineactions/:id/cancel', subject, [...refusals, ...accep
 
 describe('the date of a cancel', () => {
   test('is when it was proven, not when it was asked', async () => {
-    const server = await openServer()
-    await server.upload('run.sh')
+    const server = await serverOfTheFile()
     const { id, device } = await broughtTo('running')(server)
     server.clock.pass(1_000)
     const before = await cancel(server, id)
@@ -311,6 +312,5 @@ describe('the date of a cancel', () => {
     assert.equal(cancellationDateTimeUtc, '2026-02-04T04:05:07.12Z')
     assert.equal(lastUpdateDateTimeUtc, '2026-02-04T04:05:07.12Z')
     assert.equal(commands[0]?.commandStatus, outcome('Failed').status)
-    await server.close()
   })
 })

@@ -24,7 +24,6 @@ const subject: Subject<TestDevice> = {
   method: 'POST',
   path: ({ machineId }) => `/api/machines/${machineId}/runliveresponse`,
   given: device(),
-  before: (server) => server.upload('run.sh'),
   as: ['Machine.LiveResponse'],
 }
 const holding = (command: object): object => ({ Comment: 'case 17', Commands: [command] })
@@ -117,16 +116,6 @@ const incapable: readonly (readonly [string, EnrolmentOptions, number, string, r
 
 const refusals: readonly Scenario<TestDevice>[] = [
   {
-    // A device chooses its name itself: one that took another's would be sent what was meant for that one.
-    name: 'does not take the computer name for the id',
-    given: device({ name: 'Host-A.example' }),
-    path: () => '/api/machines/Host-A.example/runliveresponse',
-    body: right,
-    status: 404,
-    code: 'ResourceNotFound',
-    events: [],
-  },
-  {
     name: 'without a token is refused',
     as: null,
     body: right,
@@ -145,6 +134,17 @@ const refusals: readonly Scenario<TestDevice>[] = [
     check: nothingQueued,
   },
   ...unknownMachines,
+  {
+    name: 'for a computer name is 404: a device chooses its name itself, and two can have the same',
+    given: device({ name: 'host-a' }),
+    path: () => '/api/machines/host-a/runliveresponse',
+    body: right,
+    status: 404,
+    code: 'ResourceNotFound',
+    says: 'Machine host-a was not found',
+    events: [],
+    check: nothingQueued,
+  },
   ...wrongBodies.map(([name, body, code, says]): Scenario<TestDevice> => ({
     name: `with a body ${name} is refused`,
     body,
@@ -231,6 +231,13 @@ const accepted: readonly Scenario<TestDevice>[] = [
       assert.equal(of, machineId)
       assert.deepEqual(await server.read(id), body, 'and is found by its id at once')
     },
+  },
+  {
+    name: 'takes the id in capital letters',
+    path: ({ machineId }) => `/api/machines/${machineId.toUpperCase()}/runliveresponse`,
+    body: right,
+    status: 201,
+    events: requested,
   },
   {
     name: 'needs no comment',

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { beforeAll, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
 import { enrol } from '../testing/device.ts'
 import { broughtTo, queued, type Given } from '../testing/given.ts'
-import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
-import { expectStatus, openServer, runScript, type TestServer } from '../testing/server.ts'
+import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
+import { expectStatus, runScript, type TestServer } from '../testing/server.ts'
 
 const mayNotRead =
   'The application does not have any of the required application permissions (Machine.Read.All, Machine.ReadWrite.All) to access the resource.'
@@ -16,12 +16,10 @@ const keys = `@odata.context id type title requestor requestorComment status mac
   /\s+/,
 )
 
-const before = (server: TestServer): Promise<void> => server.upload('run.sh')
 const subject: Subject<Given> = {
   method: 'GET',
   path: ({ id }) => `/api/machineactions/${id}`,
   given: queued,
-  before,
   as: ['Machine.Read.All'],
 }
 
@@ -142,7 +140,6 @@ const listing: Subject<readonly string[]> = {
   method: 'GET',
   path: () => '/api/machineactions?$top=3',
   given: three,
-  before,
   as: ['Machine.Read.All'],
 }
 const newestFirst = (body: unknown, ids: readonly string[]): void =>
@@ -165,6 +162,13 @@ scenarios('GET /api/machineactions', listing, [
     code: 'ODataError',
     events: [],
   })),
+  {
+    name: 'with an option that is not understood is refused: to pass it over would answer another question',
+    path: () => `/api/machineactions?$search=x`,
+    status: 400,
+    code: 'ODataError',
+    events: [],
+  },
   {
     name: 'shows the newest first, in the list envelope',
     status: 200,
@@ -203,10 +207,8 @@ scenarios('GET /api/machineactions', listing, [
 describe('as it is made and as it is read', () => {
   let server: TestServer
   beforeAll(async () => {
-    server = await openServer()
-    await before(server)
+    server = await serverOfTheFile()
   })
-  afterAll(() => server.close())
 
   test.each([
     ['2026-02-03T04:05:06.123Z', '2026-02-03T04:05:06.123Z'],

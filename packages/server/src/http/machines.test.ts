@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import type { Machine } from '@countermand/contract'
 import { enrol, type TestDevice } from '../testing/device.ts'
-import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
-import { expectStatus, openServer, type TestServer } from '../testing/server.ts'
+import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
+import { expectStatus, type TestServer } from '../testing/server.ts'
 
 const mayNotRead =
   'The application does not have any of the required application permissions (Machine.Read.All, Machine.ReadWrite.All) to access the resource.'
@@ -24,6 +24,15 @@ const device = async (server: TestServer): Promise<TestDevice> => {
   await made.sync()
   return made
 }
+
+describe('a server without machines', () => {
+  test('answers an empty list, not 404', async () => {
+    const server = await serverOfTheFile()
+    const token = await server.token('Machine.Read.All')
+    const answer = await server.ask<{ value: unknown }>({ method: 'GET', path: '/api/machines', token })
+    assert.deepEqual(expectStatus(200, answer).value, [])
+  })
+})
 
 const subject: Subject<TestDevice> = {
   method: 'GET',
@@ -155,13 +164,3 @@ scenarios('GET /api/machines', listing, [
     check: ({ body }, ids) => assert.deepEqual(idsIn(body), ids.slice(0, 1)),
   },
 ])
-
-describe('a server without machines', () => {
-  test('answers an empty list, not 404', async () => {
-    const server = await openServer()
-    const token = await server.token('Machine.Read.All')
-    const answer = await server.ask<{ value: unknown }>({ method: 'GET', path: '/api/machines', token })
-    await server.close()
-    assert.deepEqual(expectStatus(200, answer).value, [])
-  })
-})

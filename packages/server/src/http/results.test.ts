@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { beforeAll, describe, test } from 'vitest'
 import { broughtTo, queued, type Given } from '../testing/given.ts'
-import { checkDialect, checkError, scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
-import { expectStatus, minute, openServer, type Answer, type TestServer } from '../testing/server.ts'
+import {
+  checkDialect,
+  checkError,
+  scenarios,
+  serverOfTheFile,
+  type Scenario,
+  type Subject,
+} from '../testing/scenarios.ts'
+import { expectStatus, minute, type Answer, type TestServer } from '../testing/server.ts'
 
 const text = JSON.stringify({ script_name: 'run.sh', exit_code: 0, script_output: 'ok\n', script_errors: '' })
 
@@ -19,7 +26,6 @@ const subject: Subject<Given> = {
   method: 'GET',
   path: ({ id }) => `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`,
   given: finished,
-  before: (server) => server.upload('run.sh'),
   as: ['Machine.Read.All'],
 }
 
@@ -122,10 +128,8 @@ function isRefused(answer: Answer): void {
 describe('GET of a download link', () => {
   let server: TestServer
   beforeAll(async () => {
-    server = await openServer()
-    await server.upload('run.sh')
+    server = await serverOfTheFile()
   })
-  afterAll(() => server.close())
 
   async function linkTo({ id }: Given): Promise<string> {
     const token = await server.token('Machine.Read.All')

@@ -9,10 +9,10 @@ export interface Subject<Given> {
   readonly path: (given: Given) => string
   /** What must be there before the request; made anew for each scenario. */
   readonly given: (server: TestServer) => Promise<Given>
-  /** What must be there for all of them. */
-  readonly before?: (server: TestServer) => Promise<void>
   /** Permissions of the caller. */
   readonly as: readonly string[]
+  /** On a server of its own, with nothing in it; else on the file's. */
+  readonly fresh?: true
 }
 
 export interface Scenario<Given> {
@@ -35,6 +35,18 @@ export interface Scenario<Given> {
   readonly check?: (answer: Answer, given: Given, server: TestServer) => void | Promise<void>
 }
 
+let ofTheFile: Promise<TestServer> | null = null
+afterAll(async () => (await ofTheFile)?.close())
+
+/** One for all tests of a file, with `run.sh` in its library; a further one takes a while to start. */
+export function serverOfTheFile(): Promise<TestServer> {
+  ofTheFile ??= openServer().then(async (server) => {
+    await server.upload('run.sh')
+    return server
+  })
+  return ofTheFile
+}
+
 export function scenarios<Given>(
   title: string,
   subject: Subject<Given>,
@@ -46,10 +58,9 @@ export function scenarios<Given>(
   describe(title, () => {
     let server: TestServer
     beforeAll(async () => {
-      server = await openServer()
-      await subject.before?.(server)
+      server = await (subject.fresh ? openServer() : serverOfTheFile())
     })
-    afterAll(() => server.close())
+    if (subject.fresh) afterAll(() => server.close())
     for (const scenario of list) test(scenario.name, () => play(server, subject, scenario))
   })
 }

@@ -75,7 +75,14 @@ export interface TestServer {
   enrolmentToken(forDevice?: string | null): Promise<string>
   close(): Promise<void>
   /** Ends the server and starts another one over the same folder and database, with the same clock. */
-  restart(): Promise<TestServer>
+  restart(how?: Restart): Promise<TestServer>
+}
+
+export interface Restart {
+  /** Flags beside those that it had. */
+  readonly flags?: readonly string[]
+  /** Something to do to the folder while nobody has it open. */
+  readonly whileDown?: () => void
 }
 
 export interface ServerOptions {
@@ -117,9 +124,13 @@ export async function openServer(options: ServerOptions = {}): Promise<TestServe
     await end()
     rmSync(folder, { recursive: true, force: true })
   }
-  const restart = async (): Promise<TestServer> => {
+  const restart = async ({
+    flags: more = [],
+    whileDown = () => undefined,
+  }: Restart = {}): Promise<TestServer> => {
     await end()
-    return openServer({ ...options, databaseUrl, before: { folder, clock } })
+    whileDown()
+    return openServer({ ...options, flags: [...flags, ...more], databaseUrl, before: { folder, clock } })
   }
   return { app, http, folder, clock, rows, history, close, restart, ...helpers({ app, http, clock }) }
 }

@@ -162,12 +162,11 @@ export class History {
     if (kept === undefined)
       throw new Fault('missing row', 'actions', `action ${id} is not there, and ${where} tells of it`)
     const order = read(kept)
-    const { actor, at, chain } = row
-    const told = { ...order, ...data, requestor: actor, machineId: chain, createdAt: new Date(at) }
-    const differing = Object.entries(told).find(([name, value]) => !isSame(value, Object(order)[name]))
+    const isKept: Data = { ...order, createdAt: order.createdAt.getTime() }
+    const told: Data = { ...data, requestor: row.actor, machineId: row.chain, createdAt: row.at }
+    const differing = Object.keys(told).find((name) => !isSame(told[name], isKept[name]))
     if (differing !== undefined) {
-      const what = `its ${differing[0]} is not what ${where} tells of it`
-      throw new Fault('changed row', `actions: ${id}`, what)
+      throw new Fault('changed row', `actions: ${id}`, `its ${differing} is not what ${where} tells of it`)
     }
     const commands = order.parameters.commands.map((_, index) => created(index))
     this.actions.set(id, { action: issue(order, commands), last: row.n })
