@@ -3,7 +3,6 @@
  * there can be many runs. They hold exactly as real ones do among people who forge nothing: nobody in a script does.
  */
 import { createHash } from 'node:crypto'
-import { vi } from 'vitest'
 
 /** Public halves by key. */
 const owners = new WeakMap<object, string>()
@@ -27,16 +26,22 @@ function mark(key: object, data: Bytes): Buffer {
 export function signCheaply(): void {
   const { subtle } = globalThis.crypto
   const importKey = subtle.importKey.bind(subtle)
-  vi.spyOn(subtle, 'importKey').mockImplementation(async (...given) => {
-    const key = await importKey(...given)
-    owners.set(key, (given[1] as { readonly x: string }).x)
-    return key
+  const imported = new Map<string, Promise<CryptoKey>>()
+  // Without a spy, which would remember every call.
+  Object.assign(subtle, {
+    importKey: (...given: Parameters<typeof importKey>): Promise<CryptoKey> => {
+      const { x, d } = given[1] as { readonly x: string; readonly d?: string }
+      const key = imported.get(`${x} ${d}`) ?? importKey(...given)
+      imported.set(`${x} ${d}`, key)
+      return key.then((known) => {
+        owners.set(known, x)
+        return known
+      })
+    },
+    sign: async (_: unknown, key: object, data: Bytes) => exactly(mark(key, data)),
+    verify: async (_: unknown, key: object, signature: Bytes, data: Bytes) =>
+      mark(key, data).equals(view(signature)),
+    digest: async (_: unknown, data: Bytes) =>
+      exactly(createHash('sha256').update(view(data)).digest()),
   })
-  vi.spyOn(subtle, 'sign').mockImplementation(async (_, key, data) => exactly(mark(key, data)))
-  vi.spyOn(subtle, 'verify').mockImplementation(async (_, key, signature, data) =>
-    mark(key, data).equals(view(signature)),
-  )
-  vi.spyOn(subtle, 'digest').mockImplementation(async (_, data) =>
-    exactly(createHash('sha256').update(view(data)).digest()),
-  )
 }

@@ -202,8 +202,8 @@ export class Promises {
   atRest(held: readonly string[]): void {
     this.expect(held.length === 0, `the device lets go of what is over: ${held.join(', ')}`)
     for (const [id, action] of this.last.actions) {
-      const { phase, proof, lateOutcome, effect } = action
-      const word = `${phase}${proof === null ? '' : `/${proof}`}${lateOutcome === null ? '' : `, late ${lateOutcome}`}`
+      const { proof, phase, lateOutcome, effect } = action
+      const word = wordOf(action)
       this.ends.set(word, (this.ends.get(word) ?? 0) + 1)
       this.expect(!isOpen(action), `everything has an end, and this is ${phase}`, id)
       this.expect(!isUndelivered(action), 'a cancel reaches its device', id)
@@ -215,6 +215,13 @@ export class Promises {
         this.break(`the device’s word arrives: ${word} (action ${Number(id.slice(-12))})`)
     }
   }
+}
+
+/** An end, as it is counted and shown. */
+function wordOf({ phase, proof, cancel, lateOutcome }: Action): string {
+  const end = proof === null ? phase : `${phase} (${proof})`
+  const asked = cancel === null || proof !== null ? '' : `, cancel ${cancel.state}`
+  return `${end}${asked}${lateOutcome === null ? '' : `, late ${lateOutcome}`}`
 }
 
 /** Does the last word about an action fit what has happened to its script? */

@@ -86,8 +86,11 @@ export class World {
     vi.stubGlobal('setInterval', (fire: () => void, ms: number) => clock.set(ms, fire, true))
     vi.stubGlobal('clearTimeout', (id: number) => clock.clear(id))
     vi.stubGlobal('clearInterval', (id: number) => clock.clear(id))
-    const timeout = vi.spyOn(AbortSignal, 'timeout').mockImplementation((ms) => this.timeout(ms))
-    const random = vi.spyOn(Math, 'random').mockReturnValue(0.5)
+    const { timeout } = AbortSignal
+    const { random } = Math
+    // Not spied on: a spy would remember every call.
+    AbortSignal.timeout = (ms) => this.timeout(ms)
+    Math.random = () => 0.5
     vi.setSystemTime(clock.now)
     try {
       this.disk.put(`${dataFolder}/identity.json`, this.given.identity)
@@ -95,8 +98,8 @@ export class World {
       await run()
     } finally {
       device.kill()
-      random.mockRestore()
-      timeout.mockRestore()
+      AbortSignal.timeout = timeout
+      Math.random = random
       vi.unstubAllGlobals()
       vi.useRealTimers()
       stage.outside = null
@@ -118,10 +121,12 @@ export class World {
     return answer
   }
 
-  /** What the device holds. */
+  /** What the device holds; a folder without an offer is nothing. */
   held(): readonly string[] {
-    const folder = this.disk.find(`${dataFolder}/journal`)
-    return folder instanceof Folder ? [...folder.names.keys()] : []
+    const journal = `${dataFolder}/journal`
+    const folder = this.disk.find(journal)
+    const names = folder instanceof Folder ? [...folder.names.keys()] : []
+    return names.filter((name) => this.disk.find(`${journal}/${name}/offer.json`) !== null)
   }
 
   async pass(ms: number): Promise<void> {

@@ -8,6 +8,7 @@ import {
   type ChainHead,
   type News,
   type NewsItem,
+  type NewsKind,
 } from '@countermand/contract'
 import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
@@ -19,7 +20,8 @@ export interface NewsLog {
   tell(news: News): Promise<void>
   /** What the server has not acknowledged yet, oldest first, as much as one statement holds. */
   pending(): readonly NewsItem[]
-  isPending(actionId: string): boolean
+  /** Is anything of this action unsaid, or this very word of it? */
+  isPending(actionId: string, kind?: NewsKind): boolean
   /** The last item that the server has acknowledged; its digest is the key's thumbprint before the first. */
   head(): ChainHead
   acknowledge(upTo: number): Promise<void>
@@ -57,7 +59,8 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
       return told
     },
     pending: () => unsaid.slice(0, maxNewsPerStatement),
-    isPending: (actionId) => unsaid.some(({ action }) => action === actionId),
+    isPending: (actionId, kind) =>
+      unsaid.some((item) => item.action === actionId && (kind === undefined || item.kind === kind)),
     head: () =>
       heard === null
         ? { sequence: 0, digest: genesis }

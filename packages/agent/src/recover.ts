@@ -20,7 +20,7 @@ export async function recover({
   for (const record of cancelledFirst) {
     const { offer, outcome, verdict, cancelledAt } = record
     if (outcome !== null) {
-      if (!news.isPending(offer.id)) await news.tell(outcome)
+      if (!news.isPending(offer.id, outcome.kind)) await news.tell(outcome)
       continue
     }
     if (cancelledAt !== null && verdict?.verdict === 'start')

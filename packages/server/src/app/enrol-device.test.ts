@@ -287,12 +287,16 @@ describe('a token for one device', () => {
     await victim.device.sync()
   })
 
-  test('with the key that the device has already makes no recorded statement good again', async () => {
+  test.each([
+    ['has already', false],
+    ['had before another one', true],
+  ])('with the key that the device %s makes no recorded statement good again', async (_, isOlder) => {
     const { device } = await broughtTo('succeeded')(server)
     const recorded = device.said[0]
     assert.ok(recorded)
-    const token = await server.enrolmentToken(device.machineId)
-    await send((await enrolmentOf(server, { token, key: device.key })).jws)
+    const tokenFor = (): Promise<string> => server.enrolmentToken(device.machineId)
+    if (isOlder) await enrol(server, { token: await tokenFor() })
+    await send((await enrolmentOf(server, { token: await tokenFor(), key: device.key })).jws)
     const { id } = await server.issue(device.machineId)
     const last = server.history.last()
     await device.send(recorded)

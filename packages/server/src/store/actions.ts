@@ -11,20 +11,20 @@ import { StaleWrite } from './stale-write.ts'
 import type { Touched } from './touched.ts'
 
 export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
-  const rows = db.selectFrom('actions').selectAll()
+  const rows = () => db.selectFrom('actions').selectAll()
   return {
     find: async (id) => {
       const [row] = (await selectAction(db, { id })).rows
       return row === undefined ? null : toAction(row)
     },
     list: async ({ top, skip }) =>
-      (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
+      (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
     liveOf: async (machineId) => (await selectLive(db, { machineId })).rows.map(toAction),
     overdue: async (at, most) => {
-      const due = rows.where('deadline_at', '<=', at.getTime()).orderBy('deadline_at')
+      const due = rows().where('deadline_at', '<=', at.getTime()).orderBy('deadline_at')
       return (await due.limit(most).execute()).map(toAction)
     },
-    open: async () => (await rows.where('deadline_at', 'is not', null).execute()).map(toAction),
+    open: async () => (await rows().where('deadline_at', 'is not', null).execute()).map(toAction),
     create: (order, commands) => create({ db, touched }, order, commands),
     advance: (action, event, at, cause) => tryAdvance({ db, touched }, action, { event, at, cause }),
     note: async (action, note, at) => {

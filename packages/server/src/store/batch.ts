@@ -1,5 +1,5 @@
 /** Work that waits together is done together: one transaction, one sync to disk, however many callers. */
-import { sql, type Kysely } from 'kysely'
+import { CompiledQuery, type Kysely } from 'kysely'
 import type { Change, Moment } from '../app/ports.ts'
 import { failure, type Result } from './result.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
@@ -35,6 +35,12 @@ export async function writeBatch(
   }
 }
 
+const savepoint = {
+  make: CompiledQuery.raw('savepoint item'),
+  keep: CompiledQuery.raw('release savepoint item'),
+  takeBack: CompiledQuery.raw('rollback to savepoint item'),
+}
+
 async function guarded(
   tx: Kysely<Tables>,
   works: Works,
@@ -42,15 +48,15 @@ async function guarded(
   { known, touched }: { known: Known; touched: Touched },
 ): Promise<Result> {
   const own = nothingTouched()
-  await sql`savepoint item`.execute(tx)
+  await tx.executeQuery(savepoint.make)
   try {
     const value = await perform(works, item, roomsOf(tx, own), known)
-    await sql`release savepoint item`.execute(tx)
+    await tx.executeQuery(savepoint.keep)
     addTouched(touched, own)
     return { ok: true, value }
   } catch (thrown) {
     // Where the database has taken back the whole transaction already, this throws, and with it the batch.
-    await sql`rollback to savepoint item`.execute(tx)
+    await tx.executeQuery(savepoint.takeBack)
     return failure(thrown)
   }
 }

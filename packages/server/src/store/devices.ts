@@ -12,13 +12,14 @@ type Found = Selectable<DeviceRow> & {
 }
 
 export function openDevices(db: Kysely<Tables>): DeviceRows {
-  const rows = db
-    .selectFrom('devices')
-    .leftJoin('chains', 'chains.chain', 'devices.id')
-    .selectAll('devices')
-    .select(['chains.sequence as chain_sequence', 'chains.digest as chain_digest'])
+  const rows = () =>
+    db
+      .selectFrom('devices')
+      .leftJoin('chains', 'chains.chain', 'devices.id')
+      .selectAll('devices')
+      .select(['chains.sequence as chain_sequence', 'chains.digest as chain_digest'])
   const find = async (id: string): Promise<Device | null> => {
-    const row = await rows.where('devices.id', '=', id).executeTakeFirst()
+    const row = await rows().where('devices.id', '=', id).executeTakeFirst()
     return row === undefined ? null : toDevice(row)
   }
   return {
@@ -26,12 +27,12 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
     findNamed: async (idOrName) => {
       const byId = await find(idOrName.toLowerCase())
       if (byId !== null) return byId
-      const named = rows.where('name_key', '=', idOrName.toLowerCase()).orderBy('n', 'desc')
+      const named = rows().where('name_key', '=', idOrName.toLowerCase()).orderBy('n', 'desc')
       const row = await named.executeTakeFirst()
       return row === undefined ? null : toDevice(row)
     },
     list: async ({ top, skip }) =>
-      (await rows.orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toDevice),
+      (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toDevice),
     create: async (device) => {
       await db.insertInto('devices').values(toRow(device)).execute()
     },

@@ -3,13 +3,13 @@ import type { LibraryEntry, LibraryRows } from '../app/ports.ts'
 import type { LibraryRow, Tables } from './schema.ts'
 
 export function openLibrary(db: Kysely<Tables>): LibraryRows {
-  const rows = db.selectFrom('library_files').selectAll()
+  const rows = () => db.selectFrom('library_files').selectAll()
   return {
     find: async (fileName) => {
-      const row = await rows.where('file_name', '=', fileName).executeTakeFirst()
+      const row = await rows().where('file_name', '=', fileName).executeTakeFirst()
       return row === undefined ? null : toEntry(row)
     },
-    list: async () => (await rows.orderBy('n', 'desc').execute()).map(toEntry),
+    list: async () => (await rows().orderBy('n', 'desc').execute()).map(toEntry),
     put: async (entry) => {
       const row = toRow(entry)
       await db

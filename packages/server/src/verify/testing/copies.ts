@@ -99,10 +99,14 @@ export class Copy {
   }
 
   /** One more event at the end, well chained, by somebody who knows how. */
-  append(chain: string, event: { kind: string; action: string; data: object; statement: string | null }): void {
+  append(
+    chain: string,
+    event: { kind: string; action: string; data: object; statement: string | null },
+  ): void {
     const { kind, action, data, statement } = event
     const own = this.one('select n, at from events where action_id = ? order by n desc', action)
-    const at = statement === null ? own.at : this.one('select at from statements where digest = ?', statement).at
+    const at =
+      statement === null ? own.at : this.one('select at from statements where digest = ?', statement).at
     this.run(
       `insert into events (chain, sequence, previous, digest, kind, action_id, actor, alarm, at, data, statement, before)
        values (?, 1000000, '', '', ?, ?, null, 0, ?, ?, ?, ?)`,
@@ -138,7 +142,10 @@ export function agentFolder(
   writeFileSync(join(folder, `sync-${prefix}.json`), JSON.stringify({ serverHead: head, acknowledged }))
   mkdirSync(join(folder, `news-${prefix}`))
   for (const item of news) {
-    writeFileSync(join(folder, `news-${prefix}`, `${String(item.n).padStart(12, '0')}.json`), JSON.stringify(item))
+    writeFileSync(
+      join(folder, `news-${prefix}`, `${String(item.n).padStart(12, '0')}.json`),
+      JSON.stringify(item),
+    )
   }
   return folder
 }

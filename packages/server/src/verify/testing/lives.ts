@@ -111,12 +111,12 @@ async function overdue(server: TestServer, device: TestDevice, id: string): Prom
 }
 
 async function oddities(server: TestServer, device: TestDevice): Promise<void> {
-  device.tell({ kind: 'cancel_acknowledged', action: '01890000-0000-7000-8000-000000000017' })
-  await device.sync()
   const { id } = await server.issue(device.machineId)
   await device.bring(id, 'running')
   // Changes nothing and leaves no event; the statement is kept for its news.
   device.tell({ kind: 'cancel_acknowledged', action: id })
+  await device.sync()
+  device.tell({ kind: 'cancel_acknowledged', action: '01890000-0000-7000-8000-000000000017' })
   await device.sync()
   // The same statement twice, and one whose answer is lost.
   const said = await device.say()

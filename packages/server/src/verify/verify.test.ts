@@ -1,0 +1,313 @@
+/** What agents remember, a server that goes on meanwhile, the other database, and the command itself. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { needs } from '../../../../test/needs.ts'
+import { enrol, makeKey, type TestDevice } from '../testing/device.ts'
+import { startPostgres, type Postgres } from '../testing/postgres.ts'
+import { openServer, type TestServer } from '../testing/server.ts'
+import { openPostgresSnapshot, openSqliteSnapshot } from './snapshot.ts'
+import { Copy, agentFolder, faultsIn, reportsOn, type Found } from './testing/copies.ts'
+import { live } from './testing/lives.ts'
+
+let server: TestServer
+beforeAll(async () => {
+  server = await openServer({ databaseUrl: null })
+  await server.upload('run.sh')
+})
+afterAll(() => server.close())
+
+async function withCopy(run: (copy: Copy) => void | Promise<void>): Promise<void> {
+  const copy = new Copy(server)
+  try {
+    await run(copy)
+  } finally {
+    copy.close()
+  }
+}
+
+/** A device whose action has ended, in an exchange before the last. */
+async function afterWork(): Promise<TestDevice> {
+  const device = await enrol(server)
+  const { id } = await server.issue(device.machineId)
+  await device.bring(id, 'succeeded')
+  await device.sync()
+  return device
+}
+
+const shortOf = (found: readonly Found[]): readonly string[] =>
+  found.map(({ kind, where }) => `${kind}: ${where}`)
+
+describe('an agent’s data folder', () => {
+  test('that remembers what is kept finds nothing', async () => {
+    const device = await afterWork()
+    const folder = agentFolder(device, await device.sync(), newsOf(device))
+    await withCopy(async (copy) => assert.deepEqual(await copy.found(folder), []))
+  })
+
+  test('finds a tail that was cut off with everything that spoke of it: an older copy holds by itself', async () => {
+    const device = await afterWork()
+    await withCopy(async (copy) => {
+      const { id } = await server.issue(device.machineId)
+      await device.bring(id, 'succeeded')
+      const folder = agentFolder(device, await device.sync())
+      assert.deepEqual(await copy.found(), [])
+      const [found, ...others] = await copy.found(folder)
+      assert.deepEqual([found?.kind, found?.chain, others], ['truncated tail', device.machineId, []])
+      assert.match(found?.where ?? '', /the agent's .*sync-/)
+    })
+  })
+
+  test('finds a history that was written anew with everything that spoke of it', async () => {
+    const device = await enrol(server)
+    const folder = agentFolder(device, await device.sync())
+    await withCopy(async (copy) => {
+      copy.run('update events set at = at + 1 where chain = ?', device.machineId)
+      copy.rehash(device.machineId)
+      assert.deepEqual(await copy.found(), [])
+      assert.match(shortOf(await copy.found(folder)).join(), /^rewritten history: the agent's .*sync-[^,]*$/)
+    })
+  })
+
+  test('finds news that were acknowledged and are not kept, and news that are kept otherwise', async () => {
+    const device = await afterWork()
+    const { head, acknowledged } = await device.sync()
+    await withCopy(async (copy) => {
+      const more = agentFolder(device, { head, acknowledged: acknowledged + 1 })
+      assert.match(shortOf(await copy.found(more)).join(), /^truncated tail: the agent's .*sync-/)
+      const [first, ...rest] = newsOf(device)
+      const other = { ...first, at: '2026-02-03T04:05:07.6Z' } as (typeof rest)[number]
+      const changed = agentFolder(device, { head, acknowledged }, [other, ...rest])
+      assert.match(shortOf(await copy.found(changed)).join(), /^rewritten history: the agent's .*news-/)
+    })
+  })
+
+  test('finds its device gone, and its key replaced or unknown', async () => {
+    const device = await afterWork()
+    const reply = await device.sync()
+    const folder = agentFolder(device, reply)
+    const stranger = agentFolder({ ...device, key: await makeKey() } as TestDevice, reply)
+    await withCopy(async (copy) => {
+      assert.match(shortOf(await copy.found(stranger)).join(), /^missing row: the agent's .*identity\.json$/)
+      await replaced(device)
+      await withCopy(async (later) =>
+        assert.match(shortOf(await later.found(folder)).join(), /^added row: the agent's .*identity\.json$/),
+      )
+      for (const table of ['events where chain', 'chains where chain', 'statements where machine_id']) {
+        copy.run(`delete from ${table} = ?`, device.machineId)
+      }
+      copy.run('delete from actions where machine_id = ?', device.machineId)
+      copy.run('delete from devices where id = ?', device.machineId)
+      assert.deepEqual(await copy.found(), [])
+      assert.deepEqual(shortOf(await copy.found(folder)), ['missing row: devices'])
+    })
+  })
+})
+
+const newsOf = ({ said }: TestDevice): TestDevice['said'][number]['statement']['news'] => [
+  ...new Map(said.flatMap(({ statement }) => statement.news).map((item) => [item.n, item])).values(),
+]
+
+/** Somebody with a token takes the device's place. */
+async function replaced({ machineId }: TestDevice): Promise<void> {
+  await enrol(server, { token: await server.enrolmentToken(machineId) })
+}
+
+test('a longer history that a device has reported is a fault, although the server has noted it itself', async () => {
+  const device = await afterWork()
+  await device.sync({ serverHead: { sequence: 99, digest: 'C'.repeat(43) } })
+  await device.sync()
+  await device.sync()
+  await withCopy(async (copy) => {
+    const [found, ...others] = await copy.found()
+    assert.deepEqual([found?.kind, found?.chain, others], ['truncated tail', device.machineId, []])
+    assert.match(found?.where ?? '', /device\.history_contradicted/)
+    copy.run(
+      'delete from events where chain = ? and kind = ?',
+      device.machineId,
+      'device.history_contradicted',
+    )
+    assert.deepEqual((await copy.found()).length, 1)
+  })
+})
+
+/** Issues and ends actions until it is told to stop; answers how many there were. */
+function goOn(at: TestServer, device: TestDevice): () => Promise<number> {
+  let isOver = false
+  const run = async (): Promise<number> => {
+    let count = 0
+    for (; !isOver; count += 1) {
+      const { id } = await at.issue(device.machineId)
+      await device.bring(id, 'succeeded')
+      await device.sync()
+    }
+    return count
+  }
+  const running = run()
+  return () => {
+    isOver = true
+    return running
+  }
+}
+
+describe('beside a server that writes on', () => {
+  test('everything holds at every moment, and nothing is held up', async () => {
+    const device = await enrol(server)
+    const folder = agentFolder(device, await device.sync())
+    const stop = goOn(server, device)
+    const file = join(server.folder, 'countermand.db')
+    const events: number[] = []
+    for (let round = 0; round < 10; round += 1) {
+      const reports = await reportsOn(openSqliteSnapshot(file), [folder])
+      const own = reports.filter(({ fault }) => fault !== null).map(({ chain }) => chain)
+      assert.deepEqual(
+        own.filter((chain) => chain === device.machineId),
+        [],
+      )
+      events.push(reports.find(({ chain }) => chain === device.machineId)?.counts.events ?? 0)
+      await new Promise((resolve) => setTimeout(resolve, 30))
+    }
+    assert.ok((await stop()) > 0)
+    assert.ok((events.at(-1) ?? 0) > (events[0] ?? 0), events.join())
+  })
+
+  test('one moment is seen, however long the look takes', async () => {
+    const device = await afterWork()
+    const snapshot = openSqliteSnapshot(join(server.folder, 'countermand.db'))
+    const { id } = await server.issue(device.machineId)
+    await device.bring(id, 'succeeded')
+    const reports = await reportsOn(snapshot, [])
+    const own = reports.find(({ chain }) => chain === device.machineId)
+    assert.deepEqual([own?.counts.actions, own?.fault], [1, null])
+  })
+})
+
+describe('the command', () => {
+  const root = join(import.meta.dirname, '../../../..')
+
+  function verifyBy(...args: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+    const env = { PATH: process.env.PATH }
+    return new Promise((resolve) => {
+      execFile(process.execPath, [join(root, 'run.mjs'), 'verify', ...args], { env }, (error, out, err) =>
+        resolve({ code: error === null ? 0 : Number(error.code), out, err }),
+      )
+    })
+  }
+
+  test('ends with 0 and says how much it has seen', () =>
+    withFresh(async (copy) => {
+      const { code, out, err } = await verifyBy('--data', copy.folder)
+      assert.equal(code, 0, out + err)
+      assert.match(
+        out,
+        /^device ws-017 \([0-9a-f]{40}\): 6 events, 1 action, \d statements with 2 items of news$/m,
+      )
+      assert.match(
+        out,
+        /^verified: 8 events in 2 chains, \d statements, 1 action; no agent’s data folder beside them$/m,
+      )
+    }))
+
+  test('ends with 1 and says what is wrong, where, and what it means', () =>
+    withFresh(async (copy, device) => {
+      const reply = await device.sync()
+      mkdirSync(join(copy.folder, 'agent'))
+      cpSync(agentFolder(device, reply), join(copy.folder, 'agent'), { recursive: true })
+      copy.cut(device.machineId, 2)
+      copy.report(device.machineId)
+      const { code, out } = await verifyBy('--data', copy.folder)
+      assert.equal(code, 1, out)
+      assert.match(
+        out,
+        /FAULT, truncated tail\n {4}where: {2}the agent's .*\n {4}what: {3}.* 6, .* is 4\n {4}means: {2}/,
+      )
+      assert.match(out, /^NOT verified: 1 chain of 2 with a fault$/m)
+    }))
+
+  test('compares the folders that it is given, and takes those of no agent for a mistake', () =>
+    withFresh(async (copy, device) => {
+      const folder = agentFolder(device, await device.sync())
+      const good = await verifyBy('--data', copy.folder, '--agent', folder)
+      assert.match(good.out, /; 1 agent’s data folder compared$/m)
+      const { code, err } = await verifyBy('--data', copy.folder, '--agent', copy.folder)
+      assert.equal(code, 2)
+      assert.match(err, /not the data folder of an agent/)
+    }))
+
+  test('ends with 2 where there is nothing to check, or nothing that it understands', async () => {
+    const nowhere = await verifyBy('--data', join(tmpdir(), 'there-is-no-such-folder'))
+    assert.deepEqual([nowhere.code, nowhere.out], [2, ''])
+    assert.match(nowhere.err, /^Not checked: There is no /)
+    assert.equal((await verifyBy('--date', 'x')).code, 2)
+  })
+
+  test('knows whom statements were said to by the order key beside the database', () =>
+    withFresh(async (copy) => {
+      const other = await openServer({ databaseUrl: null, ownKeys: true })
+      cpSync(join(other.folder, 'keys'), join(copy.folder, 'keys'), { recursive: true })
+      await other.close()
+      const { code, out } = await verifyBy('--data', copy.folder)
+      assert.equal(code, 1)
+      assert.match(out, /FAULT, forged statement\n.*\n.*said to another server/)
+    }))
+
+  async function withFresh(run: (copy: Copy, device: TestDevice) => Promise<void>): Promise<void> {
+    const own = await openServer({ databaseUrl: null })
+    await own.upload('run.sh')
+    const device = await enrol(own)
+    const { id } = await own.issue(device.machineId)
+    await device.bring(id, 'succeeded')
+    await device.sync()
+    const copy = new Copy(own)
+    try {
+      await run(copy, device)
+    } finally {
+      copy.close()
+      await own.close()
+    }
+  }
+})
+
+test('a file with its log beside it is read where nothing can be written, and nothing is left', async () => {
+  const device = await afterWork()
+  const folder = mkdtempSync(join(tmpdir(), 'countermand-verify-test-'))
+  for (const name of ['countermand.db', 'countermand.db-wal'])
+    cpSync(join(server.folder, name), join(folder, name))
+  // A folder in the place of the index keeps SQLite from making one, root or not.
+  mkdirSync(join(folder, 'countermand.db-shm'))
+  const reports = await reportsOn(openSqliteSnapshot(join(folder, 'countermand.db')), [])
+  assert.equal(reports.find(({ chain }) => chain === device.machineId)?.fault, null)
+  assert.deepEqual(readdirSync(folder).length, 3)
+  rmSync(folder, { recursive: true, force: true })
+})
+
+describe.skipIf(!needs('postgres'))('on PostgreSQL', () => {
+  let postgres: Postgres
+  beforeAll(async () => void (postgres = await startPostgres()))
+  afterAll(() => postgres.stop())
+
+  test('a whole day holds while the server writes on, and a fault is found', async () => {
+    const databaseUrl = await postgres.freshDatabase()
+    const own = await openServer({ databaseUrl })
+    try {
+      const { calm } = await live(own)
+      const stop = goOn(own, await enrol(own))
+      for (let round = 0; round < 3; round += 1) {
+        assert.deepEqual(faultsIn(await reportsOn(await openPostgresSnapshot(databaseUrl), [])), [])
+      }
+      await stop()
+      own.history.tamper(`update events set at = at + 1 where chain = '${calm.machineId}' and sequence = 6`)
+      const found = faultsIn(await reportsOn(await openPostgresSnapshot(databaseUrl), []))
+      assert.deepEqual(
+        found.map(({ chain, kind }) => [chain, kind]),
+        [[calm.machineId, 'changed row']],
+      )
+      assert.match(found[0]?.where ?? '', /^events: sequence 6,/)
+    } finally {
+      await own.close()
+    }
+  })
+})
