@@ -13,6 +13,8 @@ const start = Date.parse('2026-02-03T04:05:06Z')
 export class Clock {
   /** Milliseconds of the world's time. */
   now = start
+  /** What takes the place of the runtime's own. */
+  readonly Date = dateOf(this)
   private bootedAt = start - 1_000_000
   private timers: Timer[] = []
   private last = 0
@@ -55,4 +57,13 @@ export class Clock {
       await settled()
     }
   }
+}
+
+function dateOf(clock: { readonly now: number }): DateConstructor {
+  const construct = (of: DateConstructor, given: readonly unknown[]): Date =>
+    Reflect.construct(of, given.length === 0 ? [clock.now] : given) as Date
+  return new Proxy(Date, {
+    construct,
+    get: (of, key) => (key === 'now' ? () => clock.now : (Reflect.get(of, key) as unknown)),
+  })
 }

@@ -30,7 +30,7 @@ export function signCheaply(): void {
   // Without a spy, which would remember every call.
   Object.assign(subtle, {
     importKey: (...given: Parameters<typeof importKey>): Promise<CryptoKey> => {
-      const { x, d } = given[1] as { readonly x: string; readonly d?: string }
+      const { x, d } = given[1] as unknown as { readonly x: string; readonly d?: string }
       const key = imported.get(`${x} ${d}`) ?? importKey(...given)
       imported.set(`${x} ${d}`, key)
       return key.then((known) => {

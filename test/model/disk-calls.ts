@@ -1,5 +1,5 @@
 /** `node:fs/promises` over the simulated disk, as far as an agent uses it: each call waits for its turn. */
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { DiskError, Folder, SimulatedFile, type Disk } from './disk.ts'
 import type { Turns } from './turns.ts'
 
@@ -69,7 +69,7 @@ export interface DiskCalls {
 
 export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
   const call = <T>(what: string, path: string, act: () => T): Promise<T> =>
-    turns.take(`${what} ${shown(path)}`, act)
+    turns.take(`${what} ${path}`, act)
   const mkdir: DiskCalls['mkdir'] = async (path, options) => {
     if (disk.find(path) !== null) {
       if (options?.recursive) return undefined
@@ -93,7 +93,7 @@ export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
     open: (path, flags) =>
       call(`open ${flags}`, path, () => {
         const place = flags === 'wx' ? disk.create(path) : disk.place(path)
-        return new Handle({ disk, turns }, place, shown(path))
+        return new Handle({ disk, turns }, place, path)
       }),
     readFile: (path, encoding) =>
       call('read', path, () => {
@@ -108,6 +108,3 @@ export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
     unlink: (path) => call('unlink', path, () => disk.remove(path)),
   }
 }
-
-/** Names that are different in each run do not belong into what two runs are compared by. */
-const shown = (path: string): string => basename(path).replace(/\.tmp-.*$/, '.draft')

@@ -9,7 +9,11 @@ export class DiskError extends Error {
   readonly code: string
 
   constructor(code: string, path: string) {
+    // Looking for what is not there is daily work; where it happened nobody asks.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(`${code}: ${path}`)
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
   }
 }
@@ -67,7 +71,8 @@ export class Disk {
 
   find(path: string): Place | null {
     let place: Place = this.root
-    for (const name of path.split('/').filter((part) => part !== '')) {
+    if (path === '/') return place
+    for (const name of path.slice(1).split('/')) {
       const next: Place | undefined = place instanceof Folder ? place.names.get(name) : undefined
       if (next === undefined) return null
       place = next

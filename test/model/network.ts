@@ -5,11 +5,14 @@ import type { Turns } from './turns.ts'
 export interface Answered {
   readonly status: number
   readonly text: string
+  /** What a good answer to a statement says. */
+  readonly reply?: Reply
 }
 
 /** A statement on its way, then its answer on the way back. */
 interface Passage {
   readonly jws: string
+  readonly nonce: string
   answer: Answered | null
   /** Who waits at the device's end; null once that connection is gone. */
   connection: PromiseWithResolvers<Response> | null
@@ -40,7 +43,7 @@ export class Network {
   passages: Passage[] = []
   /** Everything ever heard, for who has recorded it. */
   readonly statements: string[] = []
-  readonly replies: string[] = []
+  readonly replies: Answered[] = []
   /** So many transfers will fail. */
   failing = 0
   private stream: Stream | null = null
@@ -75,14 +78,11 @@ export class Network {
 
   /** The device reads an answer: its own, or another one that somebody has put in its place. */
   answer(passage: Passage, answer: Answered): void {
-    const { connection, jws } = passage
+    const { connection, nonce } = passage
     this.passages = this.passages.filter((other) => other !== passage)
     if (connection === null) return
-    const { nonce } = bodyOf<Statement>(jws)
-    if (answer.status === 200) {
-      const reply = bodyOf<Reply>(answer.text)
-      if (reply.nonce === nonce) this.parts.arrived(reply, this.firstSent.get(nonce) ?? null)
-    }
+    const { reply } = answer
+    if (reply?.nonce === nonce) this.parts.arrived(reply, this.firstSent.get(nonce) ?? null)
     connection.resolve(response(answer))
   }
 
@@ -112,13 +112,13 @@ export class Network {
 
   private say(jws: string, signal: AbortSignal | null | undefined): Promise<Response> {
     const connection = Promise.withResolvers<Response>()
-    const passage: Passage = { jws, answer: null, connection }
+    const { nonce } = bodyOf<Statement>(jws)
+    const passage: Passage = { jws, nonce, answer: null, connection }
     signal?.addEventListener('abort', () => {
       // Given up by the device; the copy is still on its way.
       passage.connection = null
       connection.reject(signal.reason)
     })
-    const { nonce } = bodyOf<Statement>(jws)
     if (!this.firstSent.has(nonce)) this.firstSent.set(nonce, this.parts.bootSeconds())
     if (!this.statements.includes(jws)) this.statements.push(jws)
     this.passages.push(passage)

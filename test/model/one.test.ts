@@ -12,7 +12,7 @@ test('one', { timeout: 0 }, async () => {
   const show = async (what: string) => {
     console.log(`— ${what}`)
     const turns = world.turns.labels.slice(turn); turn = world.turns.labels.length
-    if (turns.length) console.log('   ', turns.filter((l) => process.env.ALL || !/^(open|list|read|sync|write|unlink)/.test(l)).join(', '))
+    if (turns.length) console.log('   ', turns.filter((l) => process.env.ALL || !/^(open|list|read|sync|write|unlink)/.test(l)).map((l) => l.replace(/ .*\//, ' ').replace(/\.tmp-.*/, '.draft')).join(', '))
     for (const line of world.story.splice(0)) console.log(line)
     const { events } = await world.server.tables()
     for (const { kind, data } of events.slice(seen)) console.log('    event', kind, JSON.stringify(data).slice(0, 200))

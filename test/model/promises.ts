@@ -145,8 +145,7 @@ export class Promises {
   }
 
   /** The server has signed this, whoever may read it. */
-  replied(text: string): void {
-    const { offers, starts } = bodyOf<Reply>(text)
+  replied({ offers, starts }: Reply): void {
     for (const id of [...offers.map((offer) => offer.id), ...starts]) {
       const action = this.last.actions.get(id)
       this.offered.add(id)

@@ -126,14 +126,14 @@ async function act(world: World, step: Step): Promise<boolean> {
       return jws !== undefined
     }
     case 'replay': {
-      const text = ofList(network.replies, step.which)
+      const recorded = ofList(network.replies, step.which)
       const live = network.live()
-      if (text === undefined || live === null) return false
-      network.answer(live, { status: 200, text })
+      if (recorded === undefined || live === null) return false
+      network.answer(live, recorded)
       return true
     }
     case 'pass':
-      await world.pass(step.ms)
+      await world.clock.pass(step.ms)
       return true
     case 'exit': {
       const id = ofList(machine.running(), step.which)
@@ -180,7 +180,7 @@ async function exchange(world: World, pick: Pick): Promise<boolean> {
   await world.play(pick)
   for (const ms of [1_000, 31_000, 300_000]) {
     if (network.live() !== null) break
-    await world.pass(ms)
+    await world.clock.pass(ms)
     await world.play(pick)
   }
   const passage = network.live()
@@ -212,7 +212,7 @@ async function untilQuiet(world: World): Promise<void> {
   let quiet = 0
   for (let round = 0; round < rest && quiet < 3; round += 1) {
     const before = stateOf()
-    await world.pass(2_000)
+    await world.clock.pass(2_000)
     await exchange(world, pickBy([]))
     quiet = stateOf() === before ? quiet + 1 : 0
   }

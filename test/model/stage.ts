@@ -11,6 +11,7 @@ export interface Outside {
   readonly exists: (path: string) => boolean
   readonly bootSeconds: () => number
   readonly bootId: () => string
+  readonly randomBytes: (size: number) => Buffer
   readonly pause: (ms: number, signal: AbortSignal | undefined) => Promise<void>
   /** A gate that is not the real one: a fault to be found. */
   readonly openReply: OpenReply | null
@@ -37,6 +38,16 @@ vi.mock('node:fs', () => {
   const real = process.getBuiltinModule('node:fs')
   const existsSync = (path: string): boolean => stage.outside?.exists(path) ?? real.existsSync(path)
   return { ...real, existsSync }
+})
+
+/** Dice that always fall alike: nonces, and the names of drafts. */
+vi.mock('node:crypto', () => {
+  const real = process.getBuiltinModule('node:crypto')
+  return {
+    ...real,
+    randomBytes: (size: number): Buffer => stage.outside?.randomBytes(size) ?? real.randomBytes(size),
+    randomUUID: (): string => stage.outside?.randomBytes(16).toString('hex') ?? real.randomUUID(),
+  }
 })
 
 vi.mock('node:timers/promises', () => {

@@ -1,5 +1,6 @@
 /** A server, a device and the way between them, and whoever watches that promises are kept. */
 import { basename } from 'node:path'
+import type { Reply } from '@countermand/contract'
 import { vi } from 'vitest'
 import type { Moment, Signer } from '../../packages/server/src/app/ports.ts'
 import { Clock } from './clock.ts'
@@ -7,7 +8,7 @@ import { Device, dataFolder } from './device.ts'
 import { diskCalls, type DiskCalls } from './disk-calls.ts'
 import { Disk, Folder } from './disk.ts'
 import { Machine } from './machine.ts'
-import { Network, type Answered } from './network.ts'
+import { Network, bodyOf, type Answered } from './network.ts'
 import { Promises } from './promises.ts'
 import { sha256Of } from '../../packages/agent/src/transfer.ts'
 import { Server, script, type OpenStore } from './server.ts'
@@ -42,6 +43,7 @@ export class World {
   /** What was done and said, to be read where it went wrong. */
   readonly story: string[] = []
   private readonly given: Given
+  private thrown = 0
 
   constructor(given: Given) {
     this.given = given
@@ -78,10 +80,12 @@ export class World {
       exists: (path) => this.disk.find(path) !== null,
       bootSeconds: () => clock.bootSeconds(),
       bootId: () => `boot-${this.machine.boots}`,
+      randomBytes: (size) => this.dice(size),
       pause: (ms, signal) => this.pause(ms, signal),
       openReply: this.given.faults?.openReply ?? null,
     }
     vi.stubGlobal('fetch', network.fetch)
+    vi.stubGlobal('Date', clock.Date)
     vi.stubGlobal('setTimeout', (fire: () => void, ms: number) => clock.set(ms, fire))
     vi.stubGlobal('setInterval', (fire: () => void, ms: number) => clock.set(ms, fire, true))
     vi.stubGlobal('clearTimeout', (id: number) => clock.clear(id))
@@ -91,7 +95,6 @@ export class World {
     // Not spied on: a spy would remember every call.
     AbortSignal.timeout = (ms) => this.timeout(ms)
     Math.random = () => 0.5
-    vi.setSystemTime(clock.now)
     try {
       this.disk.put(`${dataFolder}/identity.json`, this.given.identity)
       this.given.faults?.world?.(this)
@@ -101,7 +104,6 @@ export class World {
       AbortSignal.timeout = timeout
       Math.random = random
       vi.unstubAllGlobals()
-      vi.useRealTimers()
       stage.outside = null
     }
   }
@@ -113,11 +115,14 @@ export class World {
 
   /** A statement reaches the server, wherever it comes from. */
   async ask(jws: string): Promise<Answered> {
-    const answer = await this.server.sync(jws)
-    if (answer.status === 200) {
-      this.network.replies.push(answer.text)
-      this.promises.replied(answer.text)
-    } else this.promises.break(`the server refuses its own device: ${answer.status} ${answer.text}`)
+    const { status, text } = await this.server.sync(jws)
+    if (status !== 200) {
+      this.promises.break(`the server refuses its own device: ${status} ${text}`)
+      return { status, text }
+    }
+    const answer = { status, text, reply: bodyOf<Reply>(text) }
+    this.network.replies.push(answer)
+    this.promises.replied(answer.reply)
     return answer
   }
 
@@ -127,11 +132,6 @@ export class World {
     const folder = this.disk.find(journal)
     const names = folder instanceof Folder ? [...folder.names.keys()] : []
     return names.filter((name) => this.disk.find(`${journal}/${name}/offer.json`) !== null)
-  }
-
-  async pass(ms: number): Promise<void> {
-    vi.setSystemTime(this.clock.now + ms)
-    await this.clock.pass(ms)
   }
 
   /** The power is cut: nothing lives on, and the disk has what it has. */
@@ -147,6 +147,13 @@ export class World {
     this.turns.drop('agent')
     this.clock.dropTimers()
     this.network.hangUp()
+  }
+
+  private dice(size: number): Buffer {
+    this.thrown += 1
+    const bytes = Buffer.alloc(size)
+    bytes.writeUInt32BE(this.thrown, size - 4)
+    return bytes
   }
 
   private pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

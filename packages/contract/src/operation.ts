@@ -25,7 +25,9 @@ export interface Operation {
   readonly reply: TSchema
 }
 
-export type Target = 'none' | 'machineAction' | 'machine' | 'machineOrName' | 'libraryFile'
+/** `machineActionId`: the work finds the action itself, in its own transaction; it is looked for only where the body is refused. */
+export type Target =
+  'none' | 'machineAction' | 'machineActionId' | 'machine' | 'machineOrName' | 'libraryFile'
 
 /** Calls of one class share one bucket per application (`wire.md` 9: limits count per application and tenant). */
 export const limitClasses = ['read', 'cancel', 'respond', 'liveResponse', 'library'] as const

@@ -43,7 +43,7 @@ export const machineActions = {
     path: '/api/machineactions/:id/cancel',
     permission: { app: responsePermissions, delegated: responsePermissions },
     limit: 'cancel',
-    target: 'machineAction',
+    target: 'machineActionId',
     body: Type.Object({ Comment: Type.Optional(Type.String()) }),
     status: 200,
     reply: MachineAction,

@@ -12,7 +12,7 @@ import type { App, Work } from './ports.ts'
 export async function cancelAction(app: App, request: CancelRequest): Promise<Action> {
   const { action, refused } = await app.store.write('requestCancel', request)
   if (refused !== null) throw new Refusal('BadRequest', refused)
-  return isOpen(action) ? settled(app, action) : action
+  return isOpen(action) && app.settleWithinMs > 0 ? settled(app, action) : action
 }
 
 export interface CancelRequest {

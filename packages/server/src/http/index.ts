@@ -45,10 +45,13 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   const checks: readonly Check[] = [
     async (_row, request) => {
       const caller = await authenticate(request.headers.authorization, [publicUrl, baseOf(request)])
-      request.checked = { caller, target: undefined }
+      request.checked = { caller, target: undefined, isAllowed: false }
     },
     async (row, request) => refuseUnpermitted(request.checked.caller, row.permission),
-    (row, request) => refuseTooMany(app, row, request),
+    async (row, request) => {
+      await refuseTooMany(app, row, request)
+      request.checked.isAllowed = true
+    },
     findTarget(app),
   ]
   const parts = { app, checks }

@@ -21,8 +21,15 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
 
   getMachineAction: ({ target, base }) => Promise.resolve(entity(base, target)),
 
-  cancelMachineAction: async ({ app, caller, target, body, base }) =>
-    entity(base, await cancelAction(app, { id: target.id, by: caller.name, comment: body.Comment ?? null })),
+  cancelMachineAction: async ({ app, caller, params, body, base }) =>
+    entity(
+      base,
+      await cancelAction(app, {
+        id: params.id.toLowerCase(),
+        by: caller.name,
+        comment: body.Comment ?? null,
+      }),
+    ),
 
   getLiveResponseResult: ({ app, target, params, base }) =>
     Promise.resolve({

@@ -8,11 +8,14 @@ import { findDevice, findDeviceNamed } from '../app/read-device.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import type { Caller } from '../core/permission.ts'
+import type { Refusal } from '../core/errors.ts'
 import { readBody } from './body.ts'
+import { answer, asRefusal } from './errors.ts'
 
 interface Targets {
   readonly none: undefined
   readonly machineAction: Action
+  readonly machineActionId: undefined
   readonly machine: Device
   readonly machineOrName: Device
   readonly libraryFile: LibraryEntry
@@ -41,6 +44,8 @@ export type Handlers<Rows extends Operations> = {
 export interface Checked {
   caller: Caller
   target: Targets[Target]
+  /** Permission and limit have been checked. */
+  isAllowed: boolean
 }
 
 declare module 'fastify' {
@@ -78,6 +83,11 @@ export function mount<Rows extends Operations>(
       onRequest: async (request, reply) => {
         for (const check of parts.checks) await check(row, request, reply)
       },
+      // What is not there is 404 whatever was sent, also where nobody had looked yet.
+      errorHandler: async (thrown, request, reply) => {
+        const missing = row.target === 'machineActionId' ? await whyMissing(parts.app, request) : null
+        return answer(missing ?? asRefusal(thrown), thrown, request, reply)
+      },
       handler: async (request, reply) => {
         const body = row.body === undefined ? undefined : readBody(row.body, bytesOf(request))
         const { caller, target } = request.checked
@@ -92,8 +102,8 @@ export function mount<Rows extends Operations>(
           base: baseOf(request),
           request,
         }
-        const answer = await handle(call)
-        return reply.code(row.status).send(row.status === 204 ? undefined : answer)
+        const told = await handle(call)
+        return reply.code(row.status).send(row.status === 204 ? undefined : told)
       },
     })
   }
@@ -102,6 +112,12 @@ export function mount<Rows extends Operations>(
 /** A function in a path, `f(index=:index)`, as the router writes it: the placeholder needs a pattern, or it would eat the bracket. */
 const routePath = (path: string): string => path.replace(/\(index=:(\w+)\)$/, '(index=:$1(^\\d+))')
 
+/** Only who may ask learns what is there: an error that came before the caller was known stays what it was. */
+async function whyMissing(app: App, request: FastifyRequest): Promise<Refusal | null> {
+  if (!request.checked?.isAllowed) return null
+  return findAction(app, paramsOf(request).id?.toLowerCase() ?? '').then(() => null, asRefusal)
+}
+
 /** Finds what the path names. @throws Refusal ResourceNotFound */
 export const findTarget =
   (app: App): Check =>
@@ -109,6 +125,7 @@ export const findTarget =
     const { id = '', fileName = '' } = paramsOf(request)
     switch (row.target) {
       case 'none':
+      case 'machineActionId':
         return
       case 'machineAction':
         request.checked.target = await findAction(app, id.toLowerCase())

@@ -1,6 +1,6 @@
 /** The only file that knows which database it is. */
 import { statSync } from 'node:fs'
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Kysely, PostgresDialect, SqliteDialect, type SqliteDatabase } from 'kysely'
 import { Pool, types } from 'pg'
 import type { Tables } from './schema.ts'
@@ -45,26 +45,29 @@ export function openSqlite(file: string, mode: SqliteMode): OpenSqlite {
 
 const logSize = (file: string): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
 
+type Prepared = ReturnType<SqliteDatabase['prepare']>
+
 /** What Kysely expects of a driver, over the built-in one. Statements are prepared once and kept. */
 function adapt(database: DatabaseSync): SqliteDatabase {
-  const kept = new Map<string, StatementSync>()
-  const statementOf = (sql: string): StatementSync => {
-    const known = kept.get(sql)
-    if (known !== undefined) return known
+  const kept = new Map<string, Prepared>()
+  const prepare = (sql: string): Prepared => {
     const statement = database.prepare(sql)
-    kept.set(sql, statement)
-    return statement
+    return {
+      reader: statement.columns().length > 0,
+      all: (values) => statement.all(...bound(values)),
+      run: (values) => statement.run(...bound(values)),
+      iterate: (values) => statement.iterate(...bound(values)),
+    }
   }
   return {
     close: () => database.close(),
     prepare: (sql) => {
-      const statement = statementOf(sql)
-      return {
-        reader: statement.columns().length > 0,
-        all: (values) => statement.all(...bound(values)),
-        run: (values) => statement.run(...bound(values)),
-        iterate: (values) => statement.iterate(...bound(values)),
+      let prepared = kept.get(sql)
+      if (prepared === undefined) {
+        prepared = prepare(sql)
+        kept.set(sql, prepared)
       }
+      return prepared
     },
   }
 }

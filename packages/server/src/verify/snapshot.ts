@@ -117,6 +117,8 @@ const rowsAtOnce = 500
 export async function openPostgresSnapshot(url: string): Promise<Snapshot> {
   types.setTypeParser(types.builtins.INT8, Number)
   const client = new Client({ connectionString: url })
+  // A connection that breaks fails the query under way; here it would only end the process without a word.
+  client.on('error', () => undefined)
   await client.connect()
   await client.query('begin isolation level repeatable read read only')
   return {

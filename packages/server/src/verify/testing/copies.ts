@@ -107,10 +107,11 @@ export class Copy {
     const own = this.one('select n, at from events where action_id = ? order by n desc', action)
     const at =
       statement === null ? own.at : this.one('select at from statements where digest = ?', statement).at
+    const values = [chain, kind, action, at ?? null, JSON.stringify(data), statement, own.n ?? null]
     this.run(
       `insert into events (chain, sequence, previous, digest, kind, action_id, actor, alarm, at, data, statement, before)
        values (?, 1000000, '', '', ?, ?, null, 0, ?, ?, ?, ?)`,
-      ...[chain, kind, action, at ?? null, JSON.stringify(data), statement, own.n ?? null],
+      ...values,
     )
     this.rehash(chain)
   }
@@ -132,7 +133,7 @@ export class Copy {
 
 /** The data folder of an agent that is this device and was answered this last. */
 export function agentFolder(
-  { machineId, key }: TestDevice,
+  { machineId, key }: Pick<TestDevice, 'machineId' | 'key'>,
   { head, acknowledged }: Pick<Reply, 'head' | 'acknowledged'>,
   news: readonly NewsItem[] = [],
 ): string {

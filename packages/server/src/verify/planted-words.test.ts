@@ -1,266 +1,23 @@
-/** Faults planted into copies of a real database by somebody who owns it; each is named as what it is. */
-import assert from 'node:assert/strict'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+/** Faults in what devices have said, and in the rows that follow from it, planted by somebody who owns the database. */
+import type { News } from '@countermand/contract'
 import { makeKey, outcome, signed, type TestDevice } from '../testing/device.ts'
-import { openServer, type TestServer } from '../testing/server.ts'
-import type { FaultKind } from './fault.ts'
-import { Copy } from './testing/copies.ts'
-import { live, type Lives } from './testing/lives.ts'
-
-let server: TestServer
-let lives: Lives
-beforeAll(async () => {
-  server = await openServer({ databaseUrl: null })
-  lives = await live(server)
-})
-afterAll(() => server.close())
-
-interface Planted {
-  readonly name: string
-  readonly plant: (copy: Copy, lives: Lives) => void | Promise<void>
-  /** On whose chain it is found; the calm device's where it is left out. */
-  readonly on?: (lives: Lives) => string
-  readonly kind: FaultKind
-  readonly where: RegExp
-  readonly what?: RegExp
-}
-
-const calm = ({ calm: { machineId } }: Lives): string => machineId
-const open = ({ open: { machineId } }: Lives): string => machineId
-const busy = ({ busy: { machineId } }: Lives): string => machineId
-
-function planted(title: string, list: readonly Planted[]): void {
-  describe(title, () => {
-    for (const { name, plant, on = calm, kind, where, what = /./ } of list) {
-      test(name, async () => {
-        const copy = new Copy(server)
-        try {
-          await plant(copy, lives)
-          const found = await copy.found()
-          assert.deepEqual(
-            found.map((fault) => [fault.chain, fault.kind]),
-            [[on(lives), kind]],
-            JSON.stringify(found, null, 2),
-          )
-          assert.match(found[0]?.where ?? '', where)
-          assert.match(found[0]?.what ?? '', what)
-        } finally {
-          copy.close()
-        }
-      })
-    }
-  })
-}
-
-const eventAt = (sequence: number): RegExp => new RegExp(`^events: sequence ${sequence}, row \\d+ \\(`)
-const changeEvent = (column: string, sequence: number) => (copy: Copy, given: Lives) =>
-  copy.run(`update events set ${column} where chain = ? and sequence = ?`, calm(given), sequence)
-
-test('the database of a whole day holds', async () => {
-  const copy = new Copy(server)
-  assert.deepEqual(await copy.found(), [])
-  copy.close()
-})
-
-planted('an event', [
-  {
-    name: 'with other data is a changed row',
-    plant: changeEvent(`data = replace(data, 'case 17', 'case 18')`, 2),
-    kind: 'changed row',
-    where: eventAt(2),
-  },
-  {
-    name: 'with another time is a changed row',
-    plant: changeEvent('at = at + 1', 6),
-    kind: 'changed row',
-    where: eventAt(6),
-  },
-  {
-    name: 'with another actor is a changed row',
-    plant: changeEvent(`actor = 'nobody'`, 11),
-    kind: 'changed row',
-    where: eventAt(11),
-  },
-  {
-    name: 'with an alarm that only reads the same is a changed row',
-    plant: changeEvent('alarm = 2', 6),
-    kind: 'changed row',
-    where: eventAt(6),
-  },
-  {
-    name: 'with data that only read the same is a changed row',
-    plant: changeEvent(`data = replace(data, ':', ': ')`, 6),
-    kind: 'changed row',
-    where: eventAt(6),
-  },
-  {
-    name: 'with a number that no computer of ours writes is a changed row',
-    plant: changeEvent('at = 9007199254740993', 6),
-    kind: 'changed row',
-    where: eventAt(6),
-  },
-  {
-    name: 'with bytes for a text is a changed row',
-    plant: changeEvent(`kind = x'00ff'`, 6),
-    kind: 'changed row',
-    where: eventAt(6),
-  },
-  {
-    name: 'whose place in its action’s history is another is a changed row',
-    plant: changeEvent('before = before - 1', 6),
-    kind: 'changed row',
-    where: eventAt(6),
-  },
-  {
-    name: 'that was changed with its own digest is rewritten: the next one follows another',
-    plant: (copy, given) => {
-      const after = copy.all(
-        'select n, previous, digest from events where chain = ? and sequence > 7',
-        calm(given),
-      )
-      copy.run('update events set at = at + 1 where chain = ? and sequence = 7', calm(given))
-      copy.rehash(calm(given))
-      for (const { n, previous, digest } of after) {
-        const before = [previous ?? null, digest ?? null, n ?? null]
-        copy.run('update events set previous = ?, digest = ? where n = ?', ...before)
-      }
-    },
-    kind: 'rewritten history',
-    where: eventAt(8),
-    what: /another event 7/,
-  },
-  {
-    name: 'that is taken out of the middle is missing',
-    plant: (copy, given) => copy.run('delete from events where chain = ? and sequence = 6', calm(given)),
-    kind: 'missing row',
-    where: eventAt(7),
-    what: /event 6 is missing/,
-  },
-  {
-    name: 'that is taken from the beginning is missing',
-    plant: (copy, given) => copy.run('delete from events where chain = ? and sequence = 1', calm(given)),
-    kind: 'missing row',
-    where: eventAt(2),
-  },
-  {
-    name: 'beyond the head was added',
-    plant: (copy, given) =>
-      copy.run(
-        `update chains set sequence = 13, digest = (select digest from events e where e.chain = chains.chain and e.sequence = 13) where chain = ?`,
-        calm(given),
-      ),
-    kind: 'added row',
-    where: /^chains/,
-  },
-])
-
-planted('a tail', [
-  {
-    name: 'that is cut off is missed by the head',
-    plant: (copy, given) => copy.run('delete from events where chain = ? and sequence > 12', calm(given)),
-    kind: 'truncated tail',
-    where: /^chains/,
-  },
-  {
-    name: 'that is cut off with the head is missed by the head that the device reported last',
-    plant: (copy, given) => copy.cut(calm(given), 4),
-    kind: 'truncated tail',
-    where: /reported last/,
-  },
-  {
-    name: 'that is cut off with both is missed by the device’s signed words',
-    plant: (copy, given) => {
-      copy.cut(calm(given), 4)
-      copy.report(calm(given))
-    },
-    kind: 'truncated tail',
-    where: /^statements: number \d+, .* signed by the device/,
-  },
-  {
-    name: 'that is cut off with both and all that the device said since is missed by the action',
-    plant: (copy, given) => {
-      copy.cut(calm(given), 1)
-      copy.report(calm(given))
-      copy.run(
-        `delete from statements where machine_id = ? and seq = (select max(seq) from statements where machine_id = ?)`,
-        calm(given),
-        calm(given),
-      )
-      copy.cut(calm(given), 1)
-      copy.report(calm(given))
-    },
-    kind: 'truncated tail',
-    where: /^actions/,
-  },
-])
-
-planted('a history', [
-  {
-    name: 'that is written anew, digests and head, is not the one that the device reported',
-    plant: (copy, given) => {
-      copy.run(`update events set data = replace(data, 'case 17', 'case 18') where chain = ?`, calm(given))
-      copy.rehash(calm(given))
-    },
-    kind: 'rewritten history',
-    where: /reported last/,
-  },
-  {
-    name: 'that is written anew with the reported head is not the one that the device signed',
-    plant: (copy, given) => {
-      copy.run(`update events set data = replace(data, 'case 17', 'case 18') where chain = ?`, calm(given))
-      copy.rehash(calm(given))
-      copy.report(calm(given))
-    },
-    kind: 'rewritten history',
-    where: /^statements: number \d+, .* signed by the device/,
-  },
-  {
-    name: 'whose head alone is another is written anew',
-    plant: (copy, given) =>
-      copy.run(`update chains set digest = ? where chain = ?`, 'B'.repeat(43), calm(given)),
-    kind: 'rewritten history',
-    where: /^chains/,
-  },
-  {
-    name: 'that leaves out an event, and is made to fit, is not the one that the device reported',
-    plant: (copy, given) => {
-      copy.run('delete from events where chain = ? and sequence = 5', calm(given))
-      copy.rehash(calm(given))
-    },
-    kind: 'truncated tail',
-    where: /reported last/,
-  },
-  {
-    name: 'of nobody who signs is held against the rules',
-    plant: (copy, given) => {
-      // The end of the open device's chain, which it has not reported yet.
-      copy.append(open(given), {
-        kind: 'action.timed_out',
-        action: given.running,
-        data: { reason: 'run_limit', effect: { state: 'unknown', residues: [] } },
-        statement: null,
-      })
-    },
-    on: open,
-    kind: 'rewritten history',
-    where: eventAt(8),
-    what: /nothing is written down/,
-  },
-])
+import { busy, calm, eventAt, open, planted, type Planted } from './testing/planted.ts'
+import type { Copy } from './testing/copies.ts'
 
 /** What the open device could say next, and the digest under which it is kept. */
-async function further(
-  copy: Copy,
-  device: TestDevice,
-  news: Parameters<TestDevice['tell']>[0],
-): Promise<string> {
+async function further(copy: Copy, device: TestDevice, news: News): Promise<string> {
   const twin = device.copy()
   twin.tell(news)
   return copy.keep(await twin.say())
 }
 
-const stop = (id: string, proof: 'stopped' | 'swept' = 'stopped') =>
-  ({ kind: 'stopped', action: id, proof, residues: [], commands: [outcome('Failed')] }) as const
+const stop = (id: string, proof: 'stopped' | 'swept' = 'stopped'): News => ({
+  kind: 'stopped',
+  action: id,
+  proof,
+  residues: [],
+  commands: [outcome('Failed')],
+})
 
 /** The event that would follow from it. */
 const cancelled = (id: string, statement: string | null) => {
@@ -269,7 +26,7 @@ const cancelled = (id: string, statement: string | null) => {
   return { kind: 'action.cancelled', action: id, data, statement }
 }
 
-planted('a statement', [
+const statements: readonly Planted[] = [
   {
     name: 'with another text is a changed row',
     plant: (copy, given) =>
@@ -339,9 +96,9 @@ planted('a statement', [
     where: /^statements/,
     what: /no key that this device ever had/,
   },
-])
+]
 
-planted('an end that only the device can report', [
+const ends: readonly Planted[] = [
   {
     name: 'without its statement is forged',
     plant: (copy, given) => copy.append(open(given), cancelled(given.running, null)),
@@ -418,9 +175,9 @@ planted('an end that only the device can report', [
     where: /^statements/,
     what: /a former key/,
   },
-])
+]
 
-planted('a row', [
+const rows: readonly Planted[] = [
   {
     name: 'of an action that says cancelled without an event is changed',
     plant: (copy, given) =>
@@ -523,4 +280,6 @@ planted('a row', [
     kind: 'missing row',
     where: /^chains/,
   },
-])
+]
+
+planted({ 'a statement': statements, 'an end that only the device can report': ends, 'a row': rows })
