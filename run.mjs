@@ -32,6 +32,7 @@ const programs = {
   tour: [program('packages/server/src/tour/main.ts')],
   verify: [program('packages/server/src/verify/main.ts')],
   bench: [program('bench/main.ts')],
+  chaos: [program('test/chaos/main.ts')],
   test: [tool('test/host-tools.ts'), tool('node_modules/vitest/vitest.mjs', 'run')],
   check: [
     tool('node_modules/typescript/bin/tsc', '--project', '.'),

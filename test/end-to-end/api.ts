@@ -18,6 +18,8 @@ export interface Answer {
 }
 
 export interface Api {
+  /** Any call, with the token. */
+  ask(method: string, path: string, body?: FormData | object): Promise<Response>
   /** A token for a new device. */
   enrolmentToken(): Promise<string>
   /** Puts a script into the library under a name of its own, and runs it. */
@@ -65,6 +67,7 @@ export async function openApi(dataFolder: string): Promise<Api> {
       throw new Error(JSON.stringify(now))
     })
   return {
+    ask,
     enrolmentToken: async () => {
       const answer = await ask('POST', '/api/countermand/enrolmenttokens', {})
       return (await read<{ enrolmentToken: string }>(answer)).enrolmentToken

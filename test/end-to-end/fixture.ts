@@ -23,7 +23,7 @@ import { openProgram, until, type Program } from './program.ts'
 
 const sources = join(import.meta.dirname, '../../packages')
 const serverMain = join(sources, 'server/src/main.ts')
-const agentMain = join(sources, 'agent/src/main.ts')
+export const agentMain = join(sources, 'agent/src/main.ts')
 const unlimited = 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,library=-/-'
 
 export interface Device {
@@ -76,10 +76,10 @@ export async function openWorld(options: Options = {}): Promise<World> {
   const env = { PATH: process.env.PATH ?? '', HOME: '/root', COUNTERMAND_LOG: 'warn', LEAK: 'of the agent' }
   const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited]
   const more = [...(options.serverFlags ?? []), ...(options.embedded ? [] : ['--no-agent'])]
-  const around = options.aroundServer?.(folder) ?? []
+  const around = options.aroundServer ?? (() => [])
   const server = openProgram(
     'server',
-    () => [...around, process.execPath, serverMain, ...flags, ...more],
+    () => [...around(folder), process.execPath, serverMain, ...flags, ...more],
     env,
   )
   let token = ''
@@ -191,7 +191,7 @@ function kill(pid: number): void {
 }
 
 /** Removes the agent's groups, and ends what may be in them all the same. */
-function endScopes(dataFolder: string): void {
+export function endScopes(dataFolder: string): void {
   const parent = groupsOf(dataFolder)
   if (parent === null || !existsSync(parent)) return
   for (const name of readdirSync(parent)) {

@@ -49,6 +49,10 @@ export class Device {
     return true
   }
 
+  get isLeaving(): boolean {
+    return this.isUp && this.leaving.signal.aborted
+  }
+
   /** It dies where it stands. */
   kill(): boolean {
     if (!this.isUp) return false

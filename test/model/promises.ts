@@ -191,6 +191,15 @@ export class Promises {
     return versions.reduce((sum, version) => sum + version, this.last.events.length)
   }
 
+  /** Nothing is left to be done or said, but for what runs and may run. */
+  areOver(running: readonly string[]): boolean {
+    return [...this.last.actions.values()].every((action) =>
+      isOpen(action)
+        ? running.includes(action.id) && !isOutstanding(action.cancel)
+        : !isUndelivered(action),
+    )
+  }
+
   /** A device that can be reached settles every cancel itself. */
   cancelsAreSettled(): void {
     for (const [id, { phase, cancel }] of this.last.actions)

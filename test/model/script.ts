@@ -199,6 +199,7 @@ export async function heal(world: World): Promise<void> {
   machine.unkillable = 0
   network.failing = 0
   await world.play(pickBy([]))
+  if (device.isLeaving) device.kill()
   device.start()
   await untilQuiet(world)
   promises.cancelsAreSettled()
@@ -207,14 +208,18 @@ export async function heal(world: World): Promise<void> {
   promises.atRest(world.held())
 }
 
+/** Until all that is left are scripts that nobody has asked to stop, or nothing moves any more. */
 async function untilQuiet(world: World): Promise<void> {
-  const stateOf = (): string => `${world.promises.known()} ${world.held().length}`
+  const { promises, clock, machine } = world
+  const stateOf = (): string => `${promises.known()} ${world.held().length}`
   let quiet = 0
-  for (let round = 0; round < rest && quiet < 3; round += 1) {
+  for (let round = 0; round < rest && quiet < 5; round += 1) {
     const before = stateOf()
-    await world.clock.pass(2_000)
+    await clock.pass(2_000)
     await exchange(world, pickBy([]))
     quiet = stateOf() === before ? quiet + 1 : 0
+    const running = machine.running()
+    if (promises.areOver(running) && world.held().length === running.length) return
   }
 }
 

@@ -7,6 +7,7 @@ import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { News, Offer } from '@countermand/contract'
 import { createExclusively, makeFolder, removeFolder, syncFolder, writeDurably } from './host/files.ts'
+import { killPoint } from './kill-points.ts'
 
 /** Written by whoever comes first. */
 export type Verdict =
@@ -107,6 +108,7 @@ async function forget(folder: string): Promise<void> {
   if (!existsSync(folder)) return
   await rm(join(folder, 'offer.json'), { force: true })
   await syncFolder(folder)
+  killPoint('dropped-half-way')
   await removeFolder(folder)
 }
 

@@ -1,6 +1,8 @@
 /** The only endless loop: a wake-up, a timer or news → sync → obey. */
 import { setTimeout as pause } from 'node:timers/promises'
+import { killPoint } from './kill-points.ts'
 import { TwoHistories, type Answer, type Self, type Sync } from './sync.ts'
+import { diskTrouble, plainly } from './trouble.ts'
 
 /** With a stream that lives, wake-ups come by it; without one the device asks. */
 const idleMs = { listening: 5 * 60_000, alone: 30_000 }
@@ -70,8 +72,10 @@ export function openLoop(parts: LoopParts): Loop {
 
 async function once({ sync, self, obey, answered }: LoopParts): Promise<Answer> {
   const answer = await sync.exchange(self)
+  killPoint('reply-received')
   answered(answer)
   await obey(answer)
+  killPoint('orders-obeyed')
   await sync.spent(answer.reply)
   return answer
 }
@@ -79,10 +83,11 @@ async function once({ sync, self, obey, answered }: LoopParts): Promise<Answer> 
 /** The first failure is said, and then every tenth: a server that is away for a weekend should not fill a log. */
 function report({ log }: LoopParts, thrown: unknown, failures: number): void {
   if (failures !== 1 && failures % 10 !== 0) return
-  const words =
-    thrown instanceof Error
-      ? `${thrown.message}${thrown.cause instanceof Error ? ` (${thrown.cause.message})` : ''}`
-      : String(thrown)
-  const what = thrown instanceof TwoHistories ? 'this device must enrol again' : 'the server was not reached'
-  log(`${what}, try ${failures}: ${words}`)
+  log(`${whatFailed(thrown)}, try ${failures}: ${plainly(thrown)}`)
+}
+
+function whatFailed(thrown: unknown): string {
+  if (thrown instanceof TwoHistories) return 'this device must enrol again'
+  // Nothing is said, and nothing obeyed, that is not on disk first.
+  return diskTrouble(thrown) === null ? 'the server was not reached' : 'this device cannot keep its journal'
 }

@@ -7,6 +7,7 @@ import { readConfig, usage } from './config.ts'
 import { makeFolder } from './host/files.ts'
 import { openHost } from './host/host.ts'
 import { FolderInUse, lockFolder } from './host/lock.ts'
+import { armKillPoint } from './kill-points.ts'
 import { pretendHost } from './pretend/host.ts'
 
 const log = (line: string): void => console.log(line)
@@ -14,6 +15,7 @@ const log = (line: string): void => console.log(line)
 async function main(): Promise<void> {
   if (process.argv.includes('--help')) return log(usage)
   const config = readConfig(process.argv.slice(2), process.env)
+  armKillPoint(process.env.COUNTERMAND_KILL_AT)
   const leaving = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => leaving.abort())
   if (config.tied) process.stdin.on('end', () => leaving.abort()).resume()

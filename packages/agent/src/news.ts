@@ -12,6 +12,7 @@ import {
 } from '@countermand/contract'
 import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
+import { killPoint } from './kill-points.ts'
 
 export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url')
 
@@ -49,6 +50,7 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
     const previous = last === null ? genesis : digestOf(canonical(last))
     const item = { n: (last?.n ?? 0) + 1, previous, at: new Date().toISOString(), ...news }
     await writeDurably(fileOf(item.n), JSON.stringify(item))
+    killPoint('news-written')
     last = item
     unsaid = [...unsaid, item]
   }

@@ -2,6 +2,7 @@
 import type { Held, Reply } from '@countermand/contract'
 import type { Host } from './host/host.ts'
 import type { Journal, Record } from './journal.ts'
+import { killPoint } from './kill-points.ts'
 import type { NewsLog } from './news.ts'
 import type { Runner } from './runner.ts'
 import type { Answer } from './sync.ts'
@@ -44,11 +45,21 @@ async function cancel({ journal, news, runner, host }: OrderParts, id: string): 
   }
   if (record.outcome !== null || record.cancelledAt !== null) return
   const at = host.now()
-  const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
-  await journal.takeCancel(id, at)
-  if (wasWithdrawn) return withdraw({ journal, runner }, id)
-  await news.tell({ kind: 'cancel_acknowledged', action: id })
+  try {
+    const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
+    if (wasWithdrawn) killPoint('cancel-withdrawn')
+    await journal.takeCancel(id, at)
+    killPoint('cancel-journalled')
+    if (wasWithdrawn) return await withdraw({ journal, runner }, id)
+  } catch (thrown) {
+    // Stopped although the disk cannot take it: nothing is said before it can, and the order is asked for again.
+    runner.cancel(id)
+    throw thrown
+  }
+  const told = news.tell({ kind: 'cancel_acknowledged', action: id })
+  // Not after it is told: in the journal already, the cancel would not be taken a second time.
   runner.cancel(id)
+  await told
 }
 
 async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise<readonly Record[]> {
@@ -57,7 +68,9 @@ async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise
     const ended = await journal.remembered(offer.id)
     // Never a second time, whatever a restored server believes.
     if (ended !== null) await news.tell(ended)
-    else if (await journal.accept(offer)) {
+    else {
+      if (await journal.accept(offer)) killPoint('offer-journalled')
+      // Also one that was accepted before, by an order that then met a full disk. Who holds it already does not take it twice.
       const record = await journal.find(offer.id)
       if (record !== null) taken.push(record)
     }

@@ -182,11 +182,13 @@ async function tell(story: Story, fate: Fate | null): Promise<readonly string[]>
     if (end === 'refused_start' || end === 'not_received') assert.equal(machine.starts(id), 0, told)
     if (machine.calls.includes('make'))
       assert.equal(machine.scopeOf(id).exists, false, `a scope is left; ${told}`)
-    assertEndIsTrue(
-      end,
-      await second.journal.find(id).then((record) => record?.outcome ?? null),
-      machine.starts(id),
-    )
+    const outcome = (await second.journal.find(id))?.outcome ?? null
+    assertEndIsTrue(end, outcome, machine.starts(id))
+    if (outcome !== null)
+      assert.ok(
+        second.told(id).some(({ kind }) => kind === end),
+        `nobody was told; ${told}`,
+      )
     assertChained(second)
   })
   return life.taken

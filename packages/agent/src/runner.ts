@@ -9,10 +9,13 @@ import { startWithinMs } from '@countermand/contract'
 import { CannotBeDone, type Executor, type Run } from './executors/executor.ts'
 import { executors } from './executors/index.ts'
 import type { Host } from './host/host.ts'
+import { isWrapper } from './host/scope/wrapper-text.ts'
 import type { Ended } from './host/types.ts'
 import type { Journal, Record } from './journal.ts'
+import { killPoint } from './kill-points.ts'
 import type { NewsLog } from './news.ts'
 import type { Transfer } from './transfer.ts'
+import { plainly } from './trouble.ts'
 
 export interface RunnerParts {
   readonly journal: Journal
@@ -50,10 +53,7 @@ export function openRunner(parts: RunnerParts): Runner {
       if (held.has(id) || record.outcome !== null) return
       const cancelled = new AbortController()
       if (record.cancelledAt !== null) cancelled.abort()
-      const task = new Task(parts, record, { cancelled: cancelled.signal, leaving: leaving.signal, permits })
-      const work = task.run().catch((thrown: unknown) => {
-        if (!leaving.signal.aborted) parts.log(`action ${id}: ${String(thrown)}`)
-      })
+      const work = carryOut(parts, record, { cancelled: cancelled.signal, leaving: leaving.signal, permits })
       held.set(id, { cancelled, work: work.finally(() => held.delete(id)) })
     },
     permit: permits.replace,
@@ -107,6 +107,32 @@ interface Stops {
 
 /** How often running work is tended. */
 const tendMs = 500
+const longestPauseMs = 5_000
+
+/** Pauses before another try; longer each time, and no longer once the agent leaves. */
+async function beforeAnotherTry(failures: number, leaving: AbortSignal): Promise<void> {
+  await pause(Math.min(250 * 2 ** failures, longestPauseMs), undefined, { signal: leaving })
+}
+
+/**
+ * What a disk or a host refuses now is taken up again from the journal, as the next agent would, and without waiting for one.
+ * Never rejects.
+ */
+async function carryOut(parts: RunnerParts, record: Record, stops: Stops): Promise<void> {
+  const { id } = record.offer
+  let now: Record | null = record
+  for (let failures = 0; now !== null && !stops.leaving.aborted; failures += 1) {
+    try {
+      return await new Task(parts, now, stops).run()
+    } catch (thrown) {
+      if (stops.leaving.aborted) return
+      if (failures % 10 === 0) parts.log(`action ${id}, try ${failures + 1}: ${plainly(thrown)}`)
+      await beforeAnotherTry(failures, stops.leaving).catch(() => undefined)
+      const before: Record = now
+      now = await parts.journal.find(id).catch(() => before)
+    }
+  }
+}
 
 /** One action, from the journal to its outcome. */
 class Task {
@@ -125,7 +151,8 @@ class Task {
   }
 
   async run(): Promise<void> {
-    const { verdict } = this.record
+    const { verdict, outcome } = this.record
+    if (outcome !== null) return this.tell(outcome)
     if (verdict?.verdict === 'withdrawn') return this.refuse()
     if (verdict?.verdict === 'start') return this.takeUp(verdict)
     return this.begin()
@@ -143,6 +170,7 @@ class Task {
     const { host, journal, log } = this.parts
     // The scope comes before the start file: a cancel that finds the file always finds the scope too.
     const scope = await host.scopes.make(this.id)
+    killPoint('scope-made')
     const run = this.runIn(scope)
     const prepared = await this.executor.prepare(run).catch((thrown: unknown) => {
       if (thrown instanceof CannotBeDone || this.stops.cancelled.aborted)
@@ -159,15 +187,23 @@ class Task {
       bootSeconds: host.bootSeconds(),
     } as const
     if (!(await journal.decide(this.id, start))) return this.withdrawn(scope)
+    killPoint('start-decided')
     if (prepared instanceof Error) return this.failed(run, prepared.message)
 
     log(`action ${this.id}: starting`)
-    await this.tell({ kind: 'started', action: this.id, commands: [...this.executor.begun(run, at)] })
     try {
+      // Not patiently: what cannot be told is not begun either, and the permission would not last.
+      await this.parts.news.tell({
+        kind: 'started',
+        action: this.id,
+        commands: [...this.executor.begun(run, at)],
+      })
+      this.parts.syncSoon()
       await host.scopes.start(scope, { ...prepared, folder: `${run.folder}/run` })
+      killPoint('spawned')
     } catch (thrown) {
       if (this.stops.leaving.aborted) return
-      if (!this.stops.cancelled.aborted) return this.failed(run, String(thrown))
+      if (!this.stops.cancelled.aborted) return this.failed(run, `It was not begun: ${plainly(thrown)}`)
     }
     return this.watch(run, start)
   }
@@ -195,8 +231,13 @@ class Task {
   private async takeUp(start: Record['verdict'] & { verdict: 'start' }): Promise<void> {
     const run = this.runIn(start.scope)
     this.parts.log(`action ${this.id}: taking up what an earlier agent had begun`)
-    await this.tell({ kind: 'started', action: this.id, commands: [...this.executor.begun(run, start.at)] })
-    return this.watch(run, start)
+    const told = this.tell({
+      kind: 'started',
+      action: this.id,
+      commands: [...this.executor.begun(run, start.at)],
+    })
+    // A cancel and the limit hold while the telling waits for a disk.
+    await Promise.all([told, this.watch(run, start)])
   }
 
   private async watch(
@@ -223,6 +264,7 @@ class Task {
   private async end(run: Run, startedAt: string, limit: AbortSignal): Promise<void> {
     const { scopes } = this.parts.host
     await scopes.freeze(run.scope)
+    killPoint('frozen')
     const frozen = await scopes.exitStatus(`${run.folder}/run`)
     const endedAt = this.parts.host.now()
     const overran = frozen === null && limit.aborted
@@ -231,7 +273,7 @@ class Task {
     await this.executor.tend(run)
     const { killed, strays } = await this.endPatiently(run.scope)
     await this.tell({ kind: 'ended', action: this.id, commands: [...this.executor.begun(run, startedAt)] })
-    const leftRunning = [...killed, ...strays]
+    const leftRunning = [...killed, ...strays].filter((found) => !isWrapper(found))
     const body = { status: frozen, leftRunning: overran ? [] : leftRunning, overran, startedAt, endedAt }
     try {
       const { outcome, detail, commands } = await this.executor.conclude(run, body)
@@ -258,16 +300,27 @@ class Task {
    * again for as long as this agent lives, and by the next one.
    */
   private async endPatiently(scope: string): Promise<Ended> {
-    for (let told = false; ; told = true) {
+    for (let told = false; ;) {
       try {
-        return await this.parts.host.scopes.end(scope, this.id)
+        const ended = await this.parts.host.scopes.end(scope, this.id)
+        killPoint('emptied')
+        return ended
       } catch (thrown) {
         const detail = thrown instanceof Error ? thrown.message : String(thrown)
         this.parts.log(`action ${this.id}: ${detail}`)
-        if (!told) await this.tell({ kind: 'unkillable', action: this.id, detail: detail.slice(0, 4096) })
+        if (!told) told = await this.isTold(detail)
         await pause(1_000, undefined, { signal: this.stops.leaving })
       }
     }
+  }
+
+  /** Once, and without waiting for a disk: the killing goes on. */
+  private isTold(detail: string): Promise<boolean> {
+    const news = { kind: 'unkillable', action: this.id, detail: detail.slice(0, 4096) } as const
+    return this.parts.news.tell(news).then(
+      () => true,
+      () => false,
+    )
   }
 
   private async failed(
@@ -287,7 +340,8 @@ class Task {
   }
 
   private async conclude(outcome: News): Promise<void> {
-    await this.parts.journal.conclude(this.id, outcome)
+    await this.patiently(() => this.parts.journal.conclude(this.id, outcome))
+    killPoint('outcome-journalled')
     this.parts.log(
       `action ${this.id}: ${'proof' in outcome ? outcome.proof : 'outcome' in outcome ? outcome.outcome : outcome.kind}`,
     )
@@ -295,8 +349,21 @@ class Task {
   }
 
   private async tell(news: News): Promise<void> {
-    await this.parts.news.tell(news)
+    await this.patiently(() => this.parts.news.tell(news))
     this.parts.syncSoon()
+  }
+
+  /** What has happened is written down as soon as the disk takes it. Throws only when the agent leaves before. */
+  private async patiently(write: () => Promise<void>): Promise<void> {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        return await write()
+      } catch (thrown) {
+        if (failures === 0)
+          this.parts.log(`action ${this.id}: ${plainly(thrown)}; what happened waits to be told`)
+        await beforeAnotherTry(failures, this.stops.leaving)
+      }
+    }
   }
 
   private runIn(scope: string): Run {

@@ -21,6 +21,7 @@ import { bootId, bootSeconds } from './host/clock.ts'
 import { writeDurably } from './host/files.ts'
 import type { Identity } from './identity.ts'
 import { readJson } from './journal.ts'
+import { killPoint } from './kill-points.ts'
 import { digestOf } from './news.ts'
 import { openReply } from './verify.ts'
 
@@ -128,6 +129,7 @@ export class Sync {
     const statement: Statement = { ...about, ...known, ...said, held: [...said.held], news: [...news] }
     const jws = await this.identity.sign(statement, messageTypes.statement)
     await this.save({ ...this.state, seq, digest: digestOf(jws), pending: { jws, nonce } })
+    killPoint('statement-saved')
     this.sentAt = bootSeconds()
     return { jws, nonce }
   }

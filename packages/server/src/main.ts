@@ -1,6 +1,7 @@
 /** `npm start`: read the configuration, compose, listen, start the agent, stop on a signal. */
 import { compose } from './compose.ts'
 import { ConfigError, readConfig, usage } from './config.ts'
+import { armKillPoint } from './kill-points.ts'
 import { addresses, makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
 import { startLocalAgent } from './start/local-agent.ts'
 import { lockFolder } from './start/lock.ts'
@@ -12,6 +13,7 @@ async function main(): Promise<void> {
   const args = process.argv.slice(2)
   if (args.includes('--help')) return say(usage)
   const config = readConfig(args, process.env, process.platform === 'linux')
+  armKillPoint(process.env.COUNTERMAND_KILL_AT)
   // Everything in the data folder is for its owner: keys, rows, results.
   process.umask(0o077)
   const unlock = lockFolder(config.dataFolder)

@@ -114,8 +114,9 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
 
   const id = token.forDevice ?? asked.formerId
   const before = id === null ? null : await rooms.devices.find(id)
-  // Its statements would begin anew under a key that has signed others: a recorded one would be taken again.
-  if (before?.keyThumbprint === thumbprint) throw refused('this key is in use; enrol with a new one')
+  // Statements begin anew with an enrolment: those recorded under a key that was used before would be taken again.
+  if (await rooms.enrolments.hasUsed(thumbprint))
+    throw refused('this key has been used; enrol with a new one')
   const device = before ?? blank(asked.newId, asked.request.facts.hostName, at)
   if (before === null) await rooms.devices.create(device)
   else await retire(rooms, before, at)

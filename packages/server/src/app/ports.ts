@@ -186,6 +186,8 @@ export interface EnrolmentRow {
 export interface EnrolmentRows {
   find(secretDigest: string): Promise<EnrolmentRow | null>
   create(row: EnrolmentRow): Promise<void>
+  /** Has a device enrolled with this key, by whatever token? */
+  hasUsed(key: string): Promise<boolean>
   /** Once; of two at the same time, one is overtaken. */
   use(secretDigest: string, by: { readonly key: string; readonly machineId: string }): Promise<void>
 }

@@ -77,8 +77,9 @@ function unchanged(action: Action, event: ActionEvent, note: Note): readonly Rec
 /** A late word; an alarm where it contradicts what we had said. */
 function lateNote(before: Action, after: Action, event: ActionEvent, note: Note): Recorded {
   const said = { said: event.kind, phase: after.phase, lateOutcome: after.lateOutcome, effect: after.effect }
-  const contradicts =
-    after.lateOutcome !== before.lateOutcome && before.phase === 'cancelled' && after.effect.state !== 'none'
+  // Against what was said, or after a request that nobody had confirmed: a script that ran cannot be taken back.
+  const isAgainst = before.phase === 'cancelled' || before.cancel !== null
+  const contradicts = after.lateOutcome !== before.lateOutcome && isAgainst && after.effect.state !== 'none'
   return after.lateOutcome === before.lateOutcome
     ? note('cancel_acknowledged', said)
     : note('late_result', said, contradicts)

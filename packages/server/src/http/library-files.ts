@@ -2,6 +2,7 @@ import type { libraryFiles } from '@countermand/contract'
 import type { FastifyRequest } from 'fastify'
 import { deleteLibraryFile, listLibraryFiles, uploadLibraryFile, type Upload } from '../app/library-files.ts'
 import { Refusal } from '../core/errors.ts'
+import { killPoint } from '../kill-points.ts'
 import { bytesOf, type Handlers } from './operation.ts'
 import { contextOf, toLibraryFile } from './wire.ts'
 
@@ -14,6 +15,7 @@ export const libraryFileHandlers: Handlers<typeof libraryFiles> = {
   uploadLibraryFile: async ({ app, caller, base, request }) => {
     const upload = await readForm(request)
     const entry = await uploadLibraryFile(app, { ...upload, by: caller.name })
+    killPoint('upload-stored')
     return { '@odata.context': contextOf(base, 'LibraryFiles/$entity'), ...toLibraryFile(entry) }
   },
 

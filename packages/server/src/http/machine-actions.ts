@@ -4,6 +4,7 @@ import { listActionEvents, listActions } from '../app/read-action.ts'
 import { requestLiveResponse } from '../app/request-live-response.ts'
 import { resultLink } from '../app/result-files.ts'
 import type { Action } from '../core/action-shape.ts'
+import { killPoint } from '../kill-points.ts'
 import type { Handlers } from './operation.ts'
 import { readPage } from './page.ts'
 import { contextOf, toEventEntry, toMachineAction } from './wire.ts'
@@ -21,15 +22,11 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
 
   getMachineAction: ({ target, base }) => Promise.resolve(entity(base, target)),
 
-  cancelMachineAction: async ({ app, caller, params, body, base }) =>
-    entity(
-      base,
-      await cancelAction(app, {
-        id: params.id.toLowerCase(),
-        by: caller.name,
-        comment: body.Comment ?? null,
-      }),
-    ),
+  cancelMachineAction: async ({ app, caller, params, body, base }) => {
+    killPoint('cancel-received')
+    const request = { id: params.id.toLowerCase(), by: caller.name, comment: body.Comment ?? null }
+    return entity(base, await cancelAction(app, request))
+  },
 
   getLiveResponseResult: ({ app, target, params, base }) =>
     Promise.resolve({

@@ -60,7 +60,7 @@ function launch(options: AgentOptions): ChildProcess {
     {
       // Tied: its standard input ends with us, however we end, and so does it.
       stdio: ['pipe', 'pipe', 'inherit'],
-      env: { ...process.env, COUNTERMAND_AGENT_ENROL: options.enrolmentToken },
+      env: { ...process.env, COUNTERMAND_AGENT_ENROL: options.enrolmentToken, COUNTERMAND_KILL_AT: '' },
       // Ctrl-C reaches us; the agent is told by the end of its input, in our order.
       detached: true,
     },

@@ -1,6 +1,7 @@
 /** Work that waits together is done together: one transaction, one sync to disk, however many callers. */
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { Change, Moment } from '../app/ports.ts'
+import { killPoint, killPointAfter } from '../kill-points.ts'
 import { failure, type Result } from './result.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
 import type { Tables } from './schema.ts'
@@ -24,12 +25,17 @@ export async function writeBatch(
   known: Known,
 ): Promise<Done> {
   try {
-    return await db.transaction().execute(async (tx) => {
+    const done = await db.transaction().execute(async (tx) => {
       const results: Result[] = []
       const touched = nothingTouched()
-      for (const item of items) results.push(await guarded(tx, works, item, { known, touched }))
+      for (const item of items) {
+        results.push(await guarded(tx, works, item, { known, touched }))
+        killPoint('batch-uncommitted')
+      }
       return { results, change: changeOf(touched) }
     })
+    for (const { name } of items) killPointAfter(name)
+    return done
   } catch (thrown) {
     return { results: items.map(() => failure(thrown)), change: changeOf(nothingTouched()) }
   }

@@ -15,6 +15,10 @@ export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({
   create: async (enrolment) => {
     await db.insertInto('enrolments').values(toRow(enrolment)).execute()
   },
+  hasUsed: async (key) => {
+    const by = db.selectFrom('enrolments').select('secret_digest').where('used_by_key', '=', key)
+    return (await by.executeTakeFirst()) !== undefined
+  },
   use: async (secretDigest, { key, machineId }) => {
     const used = await db
       .updateTable('enrolments')

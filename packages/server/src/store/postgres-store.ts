@@ -1,6 +1,7 @@
 /** The store over PostgreSQL: each piece of work is a transaction of its own; the database groups their commits itself. */
 import type { Kysely } from 'kysely'
 import type { Change, Moment, Store } from '../app/ports.ts'
+import { killPoint, killPointAfter } from '../kill-points.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
 import type { Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
@@ -20,9 +21,12 @@ const mostTries = 50
 export function openPostgresStore({ db, known, now, works, committed }: PostgresStoreOptions): Store {
   const attempt = async (item: Item): Promise<unknown> => {
     const touched = nothingTouched()
-    const value = await db
-      .transaction()
-      .execute((tx) => perform(works.writes, item, roomsOf(tx, touched), known))
+    const value = await db.transaction().execute(async (tx) => {
+      const answer = await perform(works.writes, item, roomsOf(tx, touched), known)
+      killPoint('batch-uncommitted')
+      return answer
+    })
+    killPointAfter(item.name)
     const change = changeOf(touched)
     if (!isNothing(change)) committed(change)
     return value

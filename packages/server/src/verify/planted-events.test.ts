@@ -1,5 +1,5 @@
 /** Faults in events and chains, planted by somebody who owns the database; each is named as what it is. */
-import { busy, calm, eventAt, open, planted, type Planted } from './testing/planted.ts'
+import { calm, eventAt, open, planted, type Planted } from './testing/planted.ts'
 import type { Copy } from './testing/copies.ts'
 import type { Lives } from './testing/lives.ts'
 

@@ -1,8 +1,13 @@
 // The shell text that stands between the agent and a script. It is given with `sh -c`, not as a file: there is nothing to
 // install, to find or to tamper with. It runs in dash, bash and busybox.
+import type { Found } from '../types.ts'
 
 /** What the wrapper is called in its own command line and in lists of processes. */
 export const wrapperName = 'countermand-wrapper'
+
+/** Was it our own shell around the script, not something that the script had left? */
+export const isWrapper = ({ command }: Found): boolean =>
+  command.startsWith(`/bin/sh -c ${wrapperName} ${wrapperName} `)
 
 /** Exit statuses of a wrapper that ran nothing. */
 export const wrapperExit = { cannotEnter: 10, cannotWrite: 11 } as const
@@ -40,18 +45,19 @@ const over = { cgroup: '', sweep: `; echo >"$1/over"` }
  * - No variable is set before the command has ended: one of that name in its environment would change.
  * - `exec` in a subshell, so that no second shell stands between. Its program is an absolute path, or it could be an option
  *   or a builtin.
- * - The exit status appears whole or not at all. Where `sync FILE` is not known, so be it.
+ * - The exit status appears whole or not at all, and on a full disk too: its four bytes are written before the command begins, and
+ *   overwritten in place. Where `sync FILE` is not known, so be it.
  */
 export function wrapperText(mechanism: 'cgroup' | 'sweep', environment: readonly string[]): string {
   const unwanted = shellsOwn.filter((name) => !environment.includes(name))
   const unset = unwanted.length > 0 ? `unset ${unwanted.join(' ')}; ` : ''
   return `${firstLine}
 ${enter[mechanism]} || exit ${wrapperExit.cannotEnter}
-true >>"$2/stdout" && true >>"$2/stderr" || exit ${wrapperExit.cannotWrite}
+true >>"$2/stdout" && true >>"$2/stderr" && echo 000 >"$2/exit.tmp" || exit ${wrapperExit.cannotWrite}
 echo inside
 exec >/dev/null
 (shift 2; ${unset}exec "$@") </dev/null >>"$2/stdout" 2>>"$2/stderr"
-echo $? >"$2/exit.tmp" || exit
+printf '%03d\\n' $? 1<>"$2/exit.tmp" || exit
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 sync "$2/exit.tmp" 2>/dev/null
 mv -f "$2/exit.tmp" "$2/exit"

@@ -4,6 +4,7 @@ import { devicePaths } from '@countermand/contract'
 import { enrolDevice } from '../../app/enrol-device.ts'
 import type { App } from '../../app/ports.ts'
 import { syncDevice } from '../../app/sync-device.ts'
+import { killPoint } from '../../kill-points.ts'
 import { bytesOf } from '../operation.ts'
 
 /** A statement with the most news that one may have. */
@@ -15,7 +16,8 @@ export function mountExchange(server: FastifyInstance, app: App): void {
   server.post(devicePaths.enrol, { bodyLimit }, async (request, reply) =>
     reply.type('application/jose').send(await enrolDevice(app, text(request))),
   )
-  server.post(devicePaths.sync, { bodyLimit }, async (request, reply) =>
-    reply.type('application/jose').send(await syncDevice(app, text(request), request.ip)),
-  )
+  server.post(devicePaths.sync, { bodyLimit }, async (request, reply) => {
+    killPoint('statement-received')
+    return reply.type('application/jose').send(await syncDevice(app, text(request), request.ip))
+  })
 }

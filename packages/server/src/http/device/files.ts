@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { Readable } from 'node:stream'
 import { openScript, takeResult } from '../../app/result-files.ts'
 import type { App } from '../../app/ports.ts'
+import { killPoint } from '../../kill-points.ts'
 import { deviceOf } from './ticket.ts'
 
 export async function mountDeviceFiles(server: FastifyInstance, app: App): Promise<void> {
@@ -22,9 +23,10 @@ export async function mountDeviceFiles(server: FastifyInstance, app: App): Promi
       async (request, reply) => {
         const { id, index } = request.params
         const machineId = await deviceOf(app, request)
-        return reply.send(
-          await takeResult(app, machineId, { actionId: id, index: Number(index) }, request.body),
-        )
+        const place = { actionId: id, index: Number(index) }
+        const stored = await takeResult(app, machineId, place, request.body)
+        killPoint('result-stored')
+        return reply.send(stored)
       },
     )
     done()
