@@ -161,6 +161,7 @@ function roomsOf(box: Box): Rooms {
       create: async (row) => {
         box.tables = { ...box.tables, enrolments: withRow(box.tables.enrolments, row.secretDigest, row) }
       },
+      hasUsed: async (key) => [...box.tables.enrolments.values()].some(({ usedByKey }) => usedByKey === key),
       use: async (secret, { key, machineId }) => {
         const row = box.tables.enrolments.get(secret)
         if (row === undefined || row.usedByKey !== null) throw stale('The token')

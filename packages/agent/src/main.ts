@@ -1,5 +1,6 @@
 /** `countermand-agent`: read the configuration, lock the folder, run, leave on a signal. */
 import { createHash } from 'node:crypto'
+import { access, constants } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { runAgent } from './agent.ts'
@@ -9,6 +10,7 @@ import { openHost } from './host/host.ts'
 import { FolderInUse, lockFolder } from './host/lock.ts'
 import { armKillPoint } from './kill-points.ts'
 import { pretendHost } from './pretend/host.ts'
+import { plainly } from './trouble.ts'
 
 const log = (line: string): void => console.log(line)
 
@@ -21,7 +23,7 @@ async function main(): Promise<void> {
   if (config.tied) process.stdin.on('end', () => leaving.abort()).resume()
 
   const { dataFolder } = config
-  await makeFolder(dataFolder)
+  await makeWritable(dataFolder)
   const lock = await takeFolder(dataFolder)
   // Two agents on one host, each with its own folder, must not take each other's scopes for their own.
   const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)
@@ -33,6 +35,19 @@ async function main(): Promise<void> {
     await runAgent({ ...config, host, log }, leaving.signal)
   } finally {
     lock.release()
+  }
+}
+
+/** Everything that this agent does begins with a word on disk. */
+async function makeWritable(folder: string): Promise<void> {
+  try {
+    await makeFolder(folder)
+    await access(folder, constants.W_OK)
+  } catch (thrown) {
+    throw new Error(
+      `The data folder ${folder} cannot be written, ${plainly(thrown)}. Make it writable, or name another one with --data.`,
+      { cause: thrown },
+    )
   }
 }
 

@@ -20,11 +20,12 @@ export async function recover({
   for (const record of cancelledFirst) {
     const { offer, outcome, verdict, cancelledAt } = record
     if (outcome !== null) {
-      if (!news.isPending(offer.id, outcome.kind)) await news.tell(outcome)
+      // What the disk does not take now is left to the runner, which waits for it.
+      if (!news.isPending(offer.id, outcome.kind)) await news.tell(outcome).catch(() => runner.take(record))
       continue
     }
     if (cancelledAt !== null && verdict?.verdict === 'start')
-      await news.tell({ kind: 'cancel_acknowledged', action: offer.id })
+      await news.tell({ kind: 'cancel_acknowledged', action: offer.id }).catch(() => undefined)
     runner.take(record)
   }
 }

@@ -28,7 +28,7 @@ export interface RunnerParts {
 }
 
 export interface Runner {
-  /** Takes up an action that is in the journal: a new one, or one that an earlier agent held. */
+  /** Takes up an action that is in the journal: a new one, one that an earlier agent held, or one whose end is still to be told. */
   take(record: Record): void
   /** Which actions may start now, until 30 s after `sentAt`. Replaces every earlier permission. */
   permit(ids: readonly string[], sentAt: number | null): void
@@ -50,7 +50,7 @@ export function openRunner(parts: RunnerParts): Runner {
   return {
     take: (record) => {
       const { id } = record.offer
-      if (held.has(id) || record.outcome !== null) return
+      if (held.has(id)) return
       const cancelled = new AbortController()
       if (record.cancelledAt !== null) cancelled.abort()
       const work = carryOut(parts, record, { cancelled: cancelled.signal, leaving: leaving.signal, permits })
@@ -231,13 +231,11 @@ class Task {
   private async takeUp(start: Record['verdict'] & { verdict: 'start' }): Promise<void> {
     const run = this.runIn(start.scope)
     this.parts.log(`action ${this.id}: taking up what an earlier agent had begun`)
-    const told = this.tell({
-      kind: 'started',
-      action: this.id,
-      commands: [...this.executor.begun(run, start.at)],
-    })
-    // A cancel and the limit hold while the telling waits for a disk.
-    await Promise.all([told, this.watch(run, start)])
+    const commands = [...this.executor.begun(run, start.at)]
+    // It may have to wait for a disk, and a cancel and the limit hold meanwhile. Untold when the agent leaves, the next one tells it.
+    const told = this.tell({ kind: 'started', action: this.id, commands }).catch(() => undefined)
+    await this.watch(run, start)
+    await told
   }
 
   private async watch(

@@ -4,11 +4,9 @@ import type { Limit } from '@countermand/contract'
 const minute = 60_000
 const hour = 60 * minute
 
-/** Which of the kept times still matter at `now`. */
-export function recent(times: readonly number[], now: number): readonly number[] {
-  const from = times.findIndex((time) => time > now - hour)
-  return from <= 0 ? (from === 0 ? times : []) : times.slice(from)
-}
+/** Which of the kept times still matter at `now`. What lies ahead of it was taken by a clock that has been set back since. */
+export const recent = (times: readonly number[], now: number): readonly number[] =>
+  times.filter((time) => time > now - hour && time <= now)
 
 /**
  * Milliseconds until a further call is allowed; 0 when it is allowed now. `times` ascend and hold only calls that were

@@ -23,6 +23,8 @@ export function diskFiles(folder: string): Files {
         await rename(upload, place)
         await sync(dirname(place))
         return written
+      } catch (thrown) {
+        throw whyUnkept(thrown)
       } finally {
         await rm(upload, { force: true })
       }
@@ -74,4 +76,14 @@ async function sync(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   await handle.sync()
   await handle.close()
+}
+
+/** A disk that takes nothing is no fault of ours, and passes: an expected no, with what to do. */
+function whyUnkept(thrown: unknown): unknown {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+  if (!['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(code)) return thrown
+  return new Refusal(
+    'ServiceUnavailable',
+    `The file cannot be kept: the server's disk is full or cannot be written (${code}). Nothing was stored; try again.`,
+  )
 }

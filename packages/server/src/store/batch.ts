@@ -61,8 +61,10 @@ async function guarded(
     addTouched(touched, own)
     return { ok: true, value }
   } catch (thrown) {
-    // Where the database has taken back the whole transaction already, this throws, and with it the batch.
-    await tx.executeQuery(savepoint.takeBack)
+    // Where the database has taken back the whole transaction already, the batch has failed, for the first reason.
+    await tx.executeQuery(savepoint.takeBack).catch(() => {
+      throw thrown
+    })
     return failure(thrown)
   }
 }

@@ -45,6 +45,8 @@ export function openSqlite(file: string, mode: SqliteMode): OpenSqlite {
 
 const logSize = (file: string): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
 
+const nothingDone = { changes: 0, lastInsertRowid: 0 }
+
 type Prepared = ReturnType<SqliteDatabase['prepare']>
 
 /** What Kysely expects of a driver, over the built-in one. Statements are prepared once and kept. */
@@ -55,7 +57,11 @@ function adapt(database: DatabaseSync): SqliteDatabase {
     return {
       reader: statement.columns().length > 0,
       all: (values) => statement.all(...bound(values)),
-      run: (values) => statement.run(...bound(values)),
+      run: (values) => {
+        // On a full disk SQLite takes a transaction back by itself; a second time would hide the reason.
+        if (sql === 'rollback' && !database.isTransaction) return nothingDone
+        return statement.run(...bound(values))
+      },
       iterate: (values) => statement.iterate(...bound(values)),
     }
   }

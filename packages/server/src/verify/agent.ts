@@ -6,6 +6,7 @@ import { digestOf } from '../store/events.ts'
 import { checkClaim, type Digests } from './chain.ts'
 import { Fault } from './fault.ts'
 import { thumbprintOf, type DeviceKey } from './keys.ts'
+import type { Restores } from './restores.ts'
 import type { Incarnation } from './statements.ts'
 
 /** The agent names its files by the beginning of a key's thumbprint. */
@@ -16,12 +17,18 @@ interface Memory {
   readonly prefix: string
 }
 
+/** By key: the head of our chain, how many of its news we have acknowledged, and of which epoch we were then. */
+interface Sync extends Memory {
+  readonly head: ChainHead | null
+  readonly acknowledged: number
+  readonly epoch: string | null
+}
+
 export interface Agent {
   readonly folder: string
   readonly machineId: string
   readonly thumbprint: string
-  /** By key: the head of our chain, and how many of its news we have acknowledged. */
-  readonly syncs: readonly (Memory & { readonly head: ChainHead | null; readonly acknowledged: number })[]
+  readonly syncs: readonly Sync[]
   /** The items of news that it still has. */
   readonly news: readonly (Memory & { readonly n: number; readonly digest: string })[]
 }
@@ -36,8 +43,13 @@ export async function readAgent(folder: string): Promise<Agent> {
   const syncs = await Promise.all(
     matching(names, /^sync-(.{16})\.json$/).map(async ([name, prefix]) => {
       const file = join(folder, name)
-      const kept = await readJson<{ serverHead: ChainHead | null; acknowledged: number }>(file)
-      return { file, prefix, head: kept?.serverHead ?? null, acknowledged: kept?.acknowledged ?? 0 }
+      const kept = await readJson<{
+        serverHead: ChainHead | null
+        acknowledged: number
+        epoch: string | null
+      }>(file)
+      const { serverHead = null, acknowledged = 0, epoch = null } = kept ?? {}
+      return { file, prefix, head: serverHead, acknowledged, epoch }
     }),
   )
   const news = await Promise.all(
@@ -75,13 +87,16 @@ async function readJson<Value>(file: string): Promise<Value | null> {
   }
 }
 
+interface Kept {
+  readonly digests: Digests
+  readonly keys: readonly DeviceKey[]
+  readonly restores: Restores
+}
+
 /** The head that it was given last must still be in the chain. @throws Fault */
-export function checkHeads(
-  { folder, thumbprint, syncs }: Agent,
-  digests: Digests,
-  keys: readonly DeviceKey[],
-): void {
-  for (const { file, prefix, head } of syncs) {
+export function checkHeads({ folder, thumbprint, syncs }: Agent, { digests, keys, restores }: Kept): void {
+  for (const { file, prefix, head, epoch } of syncs) {
+    if (restores.explainHead(epoch, Infinity)) continue
     if (head !== null && isKnown(prefix, keys)) checkClaim(digests, { head, by: `the agent's ${file}` })
   }
   if (keys.at(-1)?.thumbprint === thumbprint) return
@@ -98,11 +113,15 @@ const isKnown = (prefix: string, keys: readonly DeviceKey[]): boolean =>
   keys.some(({ thumbprint }) => prefixOf(thumbprint) === prefix)
 
 /** What was acknowledged to it must be kept, in its own words. @throws Fault */
-export function checkNews({ syncs, news }: Agent, said: ReadonlyMap<string, Incarnation>): void {
+export function checkNews(
+  { syncs, news }: Agent,
+  said: ReadonlyMap<string, Incarnation>,
+  restores: Restores,
+): void {
   for (const [thumbprint, by] of said) {
     const own = ({ prefix }: Memory): boolean => prefix === prefixOf(thumbprint)
     for (const { file, acknowledged } of syncs.filter(own)) {
-      if (acknowledged <= by.news.sequence) continue
+      if (acknowledged <= by.news.sequence || restores.explainGap(by.at, Infinity)) continue
       const what = `its news were acknowledged up to ${acknowledged}, and are kept up to ${by.news.sequence}`
       throw new Fault('truncated tail', `the agent's ${file}`, what)
     }

@@ -14,6 +14,7 @@ import { Fault, type FaultKind } from './fault.ts'
 import { Hearing } from './hearing.ts'
 import type { DeviceKey } from './keys.ts'
 import { eventOf, originOf } from './replay.ts'
+import type { Restores } from './restores.ts'
 import { isSignedBy, readStatement, type Signed } from './statement.ts'
 
 /** An action as its events make it. */
@@ -29,6 +30,7 @@ export interface HistoryParts {
   /** Of the enrolments up to the event that is looked at. */
   readonly keys: readonly DeviceKey[]
   readonly findStatement: (digest: string) => Promise<StatementRow | null>
+  readonly restores: Restores
 }
 
 export class History {
@@ -193,7 +195,8 @@ export class History {
     const where = placeOf(row)
     const origin = originOf(event)
     if (this.hearing !== null) return this.hearing.proves(id, event, { origin, where })
-    if (origin === 'server') return
+    // A server that was put back takes what was queued for offered.
+    if (origin === 'server' || (origin === 'sync' && this.parts.restores.isOne(row.at))) return
     const what = `it records "${event.kind}", which only the device can say, and names no statement of it`
     throw new Fault('forged statement', where, what)
   }
@@ -238,6 +241,7 @@ export class History {
         if (!isSame(data.reported, said?.serverHead ?? null))
           throw forged('its statement reports another head')
         this.contradicting.add(String(row.statement))
+        if (this.parts.restores.explainHead(said?.epoch ?? null, row.at)) return
         this.contradiction ??= new Fault(
           'truncated tail',
           where,

@@ -11,6 +11,7 @@ import { verify } from './verify.ts'
 const usage = `npm run verify -- [flags]
   --data DIR            the server's data folder                        default ./data   (COUNTERMAND_DATA)
   --database-url URL    PostgreSQL instead of SQLite in that folder                      (COUNTERMAND_DATABASE_URL)
+  --restored            the server was put back from a backup when it says so: what that explains is no fault
   --agent DIR           an agent's data folder, to compare; may be given several times
 Ends with 0 when everything holds, with 1 when something does not, with 2 when it could not be checked.
 `
@@ -21,19 +22,22 @@ interface Options {
   readonly dataFolder: string
   readonly databaseUrl: string | null
   readonly agentFolders: readonly string[]
+  readonly isRestored: boolean
 }
 
 function readOptions(args: readonly string[]): Options {
   const word = { type: 'string' } as const
   const agent = { type: 'string', multiple: true } as const
-  const { values } = parseArgs({ args: [...args], options: { data: word, 'database-url': word, agent } })
+  const restored = { type: 'boolean' } as const
+  const options = { data: word, 'database-url': word, agent, restored }
+  const { values } = parseArgs({ args: [...args], options })
   const dataFolder = resolve(values.data ?? (process.env.COUNTERMAND_DATA || 'data'))
   // The agent beside a server: it proves less than one on another machine, and costs nothing.
   const own = join(dataFolder, 'agent')
   const given = (values.agent ?? []).map((folder) => resolve(folder))
   const agentFolders = existsSync(join(own, 'identity.json')) ? [...new Set([own, ...given])] : given
   const databaseUrl = values['database-url'] ?? (process.env.COUNTERMAND_DATABASE_URL || null)
-  return { dataFolder, databaseUrl, agentFolders }
+  return { dataFolder, databaseUrl, agentFolders, isRestored: values.restored ?? false }
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -41,7 +45,7 @@ async function main(args: readonly string[]): Promise<number> {
     say(usage)
     return 0
   }
-  const { dataFolder, databaseUrl, agentFolders } = readOptions(args)
+  const { dataFolder, databaseUrl, agentFolders, isRestored } = readOptions(args)
   // Before the database: what they remember then must be there, while both go on.
   const agents: Agent[] = []
   for (const folder of agentFolders) agents.push(await readAgent(folder))
@@ -51,7 +55,7 @@ async function main(args: readonly string[]): Promise<number> {
       : await openPostgresSnapshot(databaseUrl)
   try {
     const totals = new Totals()
-    const known = { agents, orderKey: orderKeyIn(dataFolder), tick: progress() }
+    const known = { agents, orderKey: orderKeyIn(dataFolder), isRestored, tick: progress() }
     for await (const report of verify(snapshot, known)) {
       totals.add(report)
       for (const line of linesOf(report)) say(line)

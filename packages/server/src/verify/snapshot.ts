@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import type { Selectable } from 'kysely'
 import { Client, types } from 'pg'
-import type { StatementRow, Tables } from '../store/schema.ts'
+import type { EventRow, StatementRow, Tables } from '../store/schema.ts'
 
 /** Each table by the key that names a chain, and inside of it in the order in which it was written. */
 const orders = {
@@ -20,7 +20,8 @@ export type Table = keyof typeof orders
 export interface Snapshot {
   rows<Name extends Table>(table: Name): AsyncIterable<Selectable<Tables[Name]>>
   findStatement(digest: string): Promise<StatementRow | null>
-  findSetting(name: string): Promise<string | null>
+  /** Of one kind, in order. Looks at every event there is. */
+  findEvents(chain: string, kind: string): Promise<readonly Selectable<EventRow>[]>
   close(): Promise<void>
 }
 
@@ -29,6 +30,9 @@ const selection = (table: Table, binary: string): string => {
   const [key, ...rest] = orders[table]
   return `select * from ${table} order by ${[`${key} collate ${binary}`, ...rest].join(', ')}`
 }
+
+const eventsOfKind = (chain: string, kind: string): string =>
+  `select * from events where chain = ${chain} and kind = ${kind} order by sequence`
 
 /** A SQLite file, in one read transaction. The server writes on; only its log cannot begin anew meanwhile. */
 export function openSqliteSnapshot(file: string): Snapshot {
@@ -56,9 +60,9 @@ export function openSqliteSnapshot(file: string): Snapshot {
       const row = one('select * from statements where digest = ?', digest)
       return Promise.resolve(row !== null && isRowOf('statements', row) ? row : null)
     },
-    findSetting: (name) => {
-      const row = one('select value from settings where name = ?', name)
-      return Promise.resolve(row !== null && 'value' in row ? String(row.value) : null)
+    findEvents: (chain, kind) => {
+      const found = database.prepare(eventsOfKind('?', '?')).all(chain, kind).map(plain)
+      return Promise.resolve(found.filter((row) => isRowOf('events', row)))
     },
     close: () => {
       database.close()
@@ -135,12 +139,8 @@ export async function openPostgresSnapshot(url: string): Promise<Snapshot> {
     findStatement: async (digest) =>
       (await client.query<StatementRow>('select * from statements where digest = $1', [digest])).rows[0] ??
       null,
-    findSetting: async (name) => {
-      const found = await client.query<{ value: string }>('select value from settings where name = $1', [
-        name,
-      ])
-      return found.rows[0]?.value ?? null
-    },
+    findEvents: async (chain, kind) =>
+      (await client.query<Selectable<EventRow>>(eventsOfKind('$1', '$2'), [chain, kind])).rows,
     close: () => client.end(),
   }
 }

@@ -9,6 +9,7 @@ import { Fault, faultOf, isObject, parsed } from './fault.ts'
 import { leavesNoTrace } from './hearing.ts'
 import type { History } from './history.ts'
 import type { DeviceKey } from './keys.ts'
+import type { Restores } from './restores.ts'
 import { isSignedBy, readStatement, type Signed } from './statement.ts'
 
 /** What was said by one key. */
@@ -18,8 +19,8 @@ export interface Incarnation {
   /** The last news, and the digests of all by number. */
   news: ChainHead
   readonly known: Map<number, string>
-  /** News that were acknowledged and are not kept: gone, unless the server was restored just then. */
-  gap: { readonly epoch: string | null; readonly fault: Fault } | null
+  /** When the last of it was taken. */
+  at: number
 }
 
 export interface StatementParts {
@@ -28,10 +29,13 @@ export interface StatementParts {
   readonly history: History
   /** Thumbprint of the order key: whom a statement must be said to. Null where it is not known. */
   readonly orderKey: string | null
+  readonly restores: Restores
 }
 
 export class Statements {
   readonly said = new Map<string, Incarnation>()
+  /** Heads that devices knew before the server was put back. */
+  readonly forgotten = new Set<string>()
   count = 0
   /** The first thing that does not fit in the order of what was said. */
   fault: Fault | null = null
@@ -47,10 +51,10 @@ export class Statements {
 
   /** The next by number. @throws Fault where it is not the device's, or does not fit the chain. */
   async add(row: StatementRow): Promise<void> {
-    const { history, digests, orderKey } = this.parts
+    const { history, digests, orderKey, restores } = this.parts
     const signed = readStatement(row)
     const key = history.heard.get(row.digest) ?? this.signer(signed)
-    const { server, serverHead } = signed.statement
+    const { server, serverHead, epoch } = signed.statement
     if (orderKey !== null && server !== orderKey) {
       throw new Fault(
         'forged statement',
@@ -58,7 +62,9 @@ export class Statements {
         `it was said to another server, whose key is ${server}`,
       )
     }
-    if (serverHead !== null && !history.contradicting.has(row.digest)) {
+    if (serverHead !== null && restores.explainHead(epoch, row.at)) {
+      this.forgotten.add(serverHead.digest)
+    } else if (serverHead !== null && !history.contradicting.has(row.digest)) {
       checkClaim(digests, { head: serverHead, by: `${signed.where}, signed by the device` })
     }
     this.count += 1
@@ -72,10 +78,10 @@ export class Statements {
   }
 
   private follow(row: StatementRow, { where, statement }: Signed, thumbprint: string): void {
-    if (this.parts.history.forked.has(row.digest) || this.isTwice(thumbprint)) return
+    if (this.parts.history.forked.has(row.digest)) return
     const by = this.said.get(thumbprint) ?? begin(thumbprint)
     this.said.set(thumbprint, by)
-    const { seq, previous, epoch } = statement
+    const { seq, previous } = statement
     if (seq === by.seq)
       throw new Fault('forged statement', where, `the device has said another one with this number`)
     if (seq === by.seq + 1 && previous !== by.digest) {
@@ -85,28 +91,23 @@ export class Statements {
         `it follows another number ${by.seq} than the one that is kept`,
       )
     }
-    if (by.gap !== null && by.gap.epoch === epoch) throw by.gap.fault
-    by.gap = null
+    const gap = acknowledged(by, statement, where)
+    if (gap !== null && !this.parts.restores.explainGap(by.at, row.at)) throw gap
     by.seq = seq
     by.digest = row.digest
-    acknowledged(by, statement, where)
+    by.at = row.at
     const isNamed = this.parts.history.heard.has(row.digest)
     for (const item of statement.news) hear(by, item, { where, isNamed })
   }
 
-  /** A key that was enrolled twice: its numbers began anew, and what is of which time cannot be told. */
-  private isTwice(thumbprint: string | null): boolean {
-    return this.parts.keys.filter((key) => key.thumbprint === thumbprint).length > 1
-  }
-
-  /** The device's row says how far its statements and news were taken. `epoch`: the server's. @throws Fault */
-  end(device: Selectable<DeviceRow>, epoch: string | null): void {
-    for (const { gap } of this.said.values()) if (gap !== null && gap.epoch === epoch) throw gap.fault
-    if (this.isTwice(device.key_thumbprint)) return
+  /** The device's row says how far its statements and news were taken. @throws Fault */
+  end(device: Selectable<DeviceRow>): void {
     const where = 'devices: its row'
     const order = parsed(device.statement_order, isOrder, where)
     const by = this.said.get(device.key_thumbprint ?? '')
+    const isForgotten = this.parts.restores.explainGap(by?.at ?? 0, Infinity)
     if (order.news > (by?.news.sequence ?? 0)) {
+      if (isForgotten) return
       const what = `its news were taken up to ${order.news}, and are kept up to ${by?.news.sequence ?? 0}`
       throw new Fault('missing row', 'statements', what)
     }
@@ -128,17 +129,16 @@ const begin = (thumbprint: string): Incarnation => ({
   digest: thumbprint,
   news: { sequence: 0, digest: thumbprint },
   known: new Map(),
-  gap: null,
+  at: 0,
 })
 
-/** By the head of its news a device shows what was acknowledged to it: that must be kept. */
-function acknowledged(by: Incarnation, { newsHead, epoch }: Statement, where: string): void {
+/** By the head of its news a device shows what was acknowledged to it. Returns what is to be said where that is not kept. */
+function acknowledged(by: Incarnation, { newsHead }: Statement, where: string): Fault | null {
   const { sequence, digest } = newsHead
   if (sequence > by.news.sequence) {
     const what = `news ${by.news.sequence + 1} to ${sequence} were acknowledged to the device, and are not kept; ${where} shows it`
-    by.gap = { epoch, fault: new Fault('missing row', 'statements', what) }
     by.news = newsHead
-    return
+    return new Fault('missing row', 'statements', what)
   }
   const known = sequence === by.news.sequence ? by.news.digest : by.known.get(sequence)
   if (known !== undefined && known !== digest) {
@@ -148,6 +148,7 @@ function acknowledged(by: Incarnation, { newsHead, epoch }: Statement, where: st
       `its news follow another item ${sequence} than the one that is kept`,
     )
   }
+  return null
 }
 
 function hear(

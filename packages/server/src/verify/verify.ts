@@ -4,11 +4,12 @@ import type { Selectable } from 'kysely'
 import { serverChain } from '../core/chain.ts'
 import type { ActionRow, ChainRow, DeviceRow, StatementRow } from '../store/schema.ts'
 import { checkHeads, checkNews, type Agent } from './agent.ts'
-import { checkClaim, checkHead, checkLink, startOfChain, type Event } from './chain.ts'
+import { checkClaim, checkHead, checkLink, placeOf, startOfChain, type Event } from './chain.ts'
 import { Fault, faultOf, parsed } from './fault.ts'
 import { Groups, all, nextKey } from './groups.ts'
 import { History } from './history.ts'
 import { checkKeyOfRow, enrolledKey, type DeviceKey } from './keys.ts'
+import { Restores } from './restores.ts'
 import { checkAction } from './rows.ts'
 import type { Snapshot } from './snapshot.ts'
 import { Statements } from './statements.ts'
@@ -17,6 +18,8 @@ export interface Known {
   readonly agents: readonly Agent[]
   /** Thumbprint of the order key; null where only the database is at hand. */
   readonly orderKey: string | null
+  /** What the server says of its own restores is true. */
+  readonly isRestored: boolean
   /** Called for each event. */
   readonly tick: () => void
 }
@@ -54,6 +57,7 @@ export async function* verify(snapshot: Snapshot, known: Known): AsyncGenerator<
     events: new Groups(snapshot.rows('events'), ({ chain }) => chain),
     statements: new Groups(snapshot.rows('statements'), ({ machine_id: id }) => id),
   }
+  const restores = await Restores.in(snapshot, known.isRestored)
   const seen = new Set<string>()
   const next = (): Promise<string | null> => nextKey(Object.values(tables))
   for (let chain = await next(); chain !== null; chain = await next()) {
@@ -67,7 +71,7 @@ export async function* verify(snapshot: Snapshot, known: Known): AsyncGenerator<
       events: tables.events.take(chain),
       statements: tables.statements.take(chain),
     }
-    yield await new Verification(material, snapshot, known).report()
+    yield await new Verification(material, { ...known, snapshot, restores }).report()
     // What a fault has left unread.
     await all(tables.events.take(chain))
     await all(tables.statements.take(chain))
@@ -82,25 +86,28 @@ export async function* verify(snapshot: Snapshot, known: Known): AsyncGenerator<
 
 const isHead = (value: unknown): value is ChainHead => fits(ChainHead, value)
 
+interface Beside extends Known {
+  readonly snapshot: Snapshot
+  readonly restores: Restores
+}
+
 class Verification {
   private readonly material: Material
-  private readonly snapshot: Snapshot
-  private readonly known: Known
+  private readonly beside: Beside
   private readonly digests = startOfChain()
   private readonly keys: DeviceKey[] = []
   private readonly history: History
   private readonly statements: Statements
   private newest = 0
 
-  constructor(material: Material, snapshot: Snapshot, known: Known) {
+  constructor(material: Material, beside: Beside) {
     const { digests, keys } = this
+    const { snapshot, restores, orderKey } = beside
     this.material = material
-    this.snapshot = snapshot
-    this.known = known
+    this.beside = beside
     const findStatement = (digest: string): Promise<StatementRow | null> => snapshot.findStatement(digest)
-    this.history = new History({ rows: material.actions, keys, findStatement })
-    const { orderKey } = known
-    this.statements = new Statements({ digests, keys, history: this.history, orderKey })
+    this.history = new History({ rows: material.actions, keys, findStatement, restores })
+    this.statements = new Statements({ digests, keys, history: this.history, orderKey, restores })
   }
 
   async report(): Promise<ChainReport> {
@@ -121,10 +128,14 @@ class Verification {
    */
   private async check(): Promise<void> {
     const { chain, head, device, statements } = this.material
+    const { restores } = this.beside
     const untrue = await this.checkEvents()
     checkHead(this.digests, head)
-    this.checkClaims()
+    for (const agent of this.agents) checkHeads(agent, { ...this, restores })
+    const reported = await faultOf(() => this.checkReported())
+    if (reported !== null && !restores.areTrue) throw reported
     for await (const row of statements) await this.statements.add(row)
+    if (reported !== null && !this.isForgotten) throw reported
     if (untrue !== null) throw untrue
     this.history.end()
     if (this.statements.fault !== null) throw this.statements.fault
@@ -133,11 +144,11 @@ class Verification {
     }
     if (device !== null) {
       checkKeyOfRow(device, this.keys.at(-1))
-      this.statements.end(device, await this.snapshot.findSetting('epoch'))
+      this.statements.end(device)
     } else if (chain !== serverChain) {
       throw new Fault('missing row', 'devices', 'there is no row for the device of this chain')
     }
-    for (const agent of this.agents) checkNews(agent, this.statements.said)
+    for (const agent of this.agents) checkNews(agent, this.statements.said, restores)
     if (this.history.contradiction !== null) throw this.history.contradiction
   }
 
@@ -145,26 +156,43 @@ class Verification {
   private async checkEvents(): Promise<Fault | null> {
     let untrue: Fault | null = null
     for await (const row of this.material.events) {
-      this.known.tick()
+      this.beside.tick()
       const data = checkLink(this.digests, row)
       this.newest = Math.max(this.newest, row.n)
-      if (row.kind === 'device.enrolled') this.keys.push(enrolledKey(row, data, this.material.device))
+      if (row.kind === 'device.enrolled') this.enrol(enrolledKey(row, data, this.material.device), row)
       untrue ??= await faultOf(() => this.history.add(row, data))
     }
     return untrue
   }
 
-  /** The heads that others remember. */
-  private checkClaims(): void {
-    const { device } = this.material
-    if (device?.reported_head != null) {
-      const head = parsed(device.reported_head, isHead, 'devices: its row')
-      checkClaim(this.digests, { head, by: 'the head that the device reported last' })
+  /** A key that was enrolled again would make good what was recorded of it before; the server refuses it. */
+  private enrol(key: DeviceKey, row: Event): void {
+    if (this.keys.some(({ thumbprint }) => thumbprint === key.thumbprint)) {
+      throw new Fault(
+        'rewritten history',
+        placeOf(row),
+        'the device had this key before, and no key is enrolled twice',
+      )
     }
-    for (const agent of this.agents) checkHeads(agent, this.digests, this.keys)
+    this.keys.push(key)
+  }
+
+  private get reportedHead(): ChainHead | null {
+    const text = this.material.device?.reported_head ?? null
+    return text === null ? null : parsed(text, isHead, 'devices: its row')
+  }
+
+  private checkReported(): void {
+    const head = this.reportedHead
+    if (head !== null) checkClaim(this.digests, { head, by: 'the head that the device reported last' })
+  }
+
+  /** What the device reported last was the head of a history that a restore has taken away. */
+  private get isForgotten(): boolean {
+    return this.statements.forgotten.has(this.reportedHead?.digest ?? '')
   }
 
   private get agents(): readonly Agent[] {
-    return this.known.agents.filter(({ machineId }) => machineId === this.material.chain)
+    return this.beside.agents.filter(({ machineId }) => machineId === this.material.chain)
   }
 }

@@ -20,11 +20,15 @@ export interface Found {
 }
 
 /** Everything that is found in a database, with what agents remember beside it. */
-export async function reportsOn(snapshot: Snapshot, agents: readonly string[]): Promise<ChainReport[]> {
+export async function reportsOn(
+  snapshot: Snapshot,
+  agents: readonly string[],
+  isRestored = false,
+): Promise<ChainReport[]> {
   const remembered = await Promise.all(agents.map(readAgent))
   const reports: ChainReport[] = []
   try {
-    const known = { agents: remembered, orderKey: null, tick: () => undefined }
+    const known = { agents: remembered, orderKey: null, isRestored, tick: () => undefined }
     for await (const report of verify(snapshot, known)) reports.push(report)
     return reports
   } finally {
