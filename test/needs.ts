@@ -38,6 +38,7 @@ function lackOf(need: Need): string | null {
       return lackOfPostgres()
     case 'strace':
     case 'unshare':
+    case 'nsenter':
       return lackOfTool(need)
   }
 }

@@ -7,16 +7,17 @@ export const dataFolder = '/data'
 export interface DeviceParts {
   readonly host: () => Host
   readonly log: (line: string) => void
+  /** The token to enrol with, where it is told to. */
+  readonly token: () => string
   /** Takes away what an agent has under way when it dies. */
   readonly died: () => void
-  /** An agent that ended without being asked to. */
+  /** It ended without being asked to. */
   readonly failed: (why: unknown) => void
 }
 
 export class Device {
-  /** How many agents there have been. */
-  lives = 0
   isUp = false
+  private lives = 0
   private leaving = new AbortController()
   private readonly parts: DeviceParts
 
@@ -24,7 +25,12 @@ export class Device {
     this.parts = parts
   }
 
-  start(): boolean {
+  get isLeaving(): boolean {
+    return this.isUp && this.leaving.signal.aborted
+  }
+
+  /** False where one is up. */
+  start(enrolAgain: boolean): boolean {
     if (this.isUp) return false
     this.isUp = true
     this.lives += 1
@@ -37,8 +43,10 @@ export class Device {
       this.parts.died()
       if (!signal.aborted) this.parts.failed(thrown)
     }
-    const nothing = { server: null, enrolmentToken: null, enrolAgain: false, switchedOff: [], log: this.parts.log }
-    runAgent({ dataFolder, host: this.parts.host(), ...nothing }, signal).then(over, over)
+    const { host, log, token } = this.parts
+    const enrolling = { enrolmentToken: enrolAgain ? token() : null, enrolAgain }
+    const options = { dataFolder, server: null, switchedOff: [], log, host: host(), ...enrolling }
+    runAgent(options, signal).then(over, over)
     return true
   }
 
@@ -47,10 +55,6 @@ export class Device {
     if (!this.isUp || this.leaving.signal.aborted) return false
     this.leaving.abort()
     return true
-  }
-
-  get isLeaving(): boolean {
-    return this.isUp && this.leaving.signal.aborted
   }
 
   /** It dies where it stands. */

@@ -20,12 +20,13 @@ class Handle {
 
   writeFile(content: string | Uint8Array): Promise<void> {
     return this.turns.take(`write ${this.label}`, () => {
+      this.disk.needRoom(this.label)
       this.file().content = Buffer.from(content)
     })
   }
 
   sync(): Promise<void> {
-    return this.turns.take(`sync ${this.label}`, () => this.disk.sync(this.place))
+    return this.turns.take(`sync ${this.label}`, () => this.place.sync())
   }
 
   stat(): Promise<{ readonly size: number }> {
@@ -76,7 +77,11 @@ export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
       throw new DiskError('EEXIST', path)
     }
     const above = options?.recursive ? await mkdir(dirname(path), options) : undefined
-    await call('mkdir', path, () => disk.find(path) ?? disk.makeFolder(path))
+    await call('mkdir', path, () => {
+      if (disk.find(path) !== null) return
+      disk.needRoom(path)
+      disk.makeFolder(path)
+    })
     return above ?? path
   }
   const rm: DiskCalls['rm'] = async (path, options) => {
@@ -92,6 +97,7 @@ export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
   return {
     open: (path, flags) =>
       call(`open ${flags}`, path, () => {
+        if (flags === 'wx') disk.needRoom(path)
         const place = flags === 'wx' ? disk.create(path) : disk.place(path)
         return new Handle({ disk, turns }, place, path)
       }),

@@ -65,8 +65,8 @@ export class Folder {
 
 /** Absolute paths, one level of meaning: no links but hard ones, no rights. Every method is one system call. */
 export class Disk {
-  /** A disk whose syncs do nothing: a fault to plant. */
-  syncs = true
+  /** So many writes will find no room. */
+  full = 0
   private readonly root = new Folder()
 
   find(path: string): Place | null {
@@ -127,8 +127,11 @@ export class Disk {
     this.folder(dirname(path)).change((names) => void names.delete(basename(path)))
   }
 
-  sync(place: Place): void {
-    if (this.syncs) place.sync()
+  /** @throws DiskError where there is no room. */
+  needRoom(path: string): void {
+    if (this.full === 0) return
+    this.full -= 1
+    throw new DiskError('ENOSPC', path)
   }
 
   /** The power is cut: what is left is chosen among what a disk may leave. */

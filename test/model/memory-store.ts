@@ -18,7 +18,7 @@ import { genesis, linkText } from '../../packages/server/src/core/chain.ts'
 import type { Device } from '../../packages/server/src/core/device.ts'
 import { recordOf } from '../../packages/server/src/core/history.ts'
 import { digestOf } from './digest.ts'
-import { forceAction, type OpenStore } from './server.ts'
+import { afterRestore, forceAction, type OpenStore } from './server.ts'
 import type { Tables } from './tables.ts'
 
 /** Holds the rows while work is done on them. */
@@ -179,7 +179,7 @@ export function openMemoryStore(
   alter: (rooms: Rooms) => Rooms = (rooms) => rooms,
 ): OpenStore {
   const box: Box = { tables }
-  const works: Readonly<Record<string, unknown>> = { ...reads, ...writes, forceAction }
+  const works: Readonly<Record<string, unknown>> = { ...reads, ...writes, forceAction, afterRestore }
   const perform = async (name: string, input: unknown): Promise<unknown> => {
     const before = box.tables
     try {
@@ -191,6 +191,10 @@ export function openMemoryStore(
   }
   return {
     tables: () => Promise.resolve(box.tables),
+    restore: async (backup) => {
+      box.tables = backup
+      await perform('afterRestore', null)
+    },
     force: (input) => perform('forceAction', input) as never,
     read: (name, input) => perform(name, input) as never,
     write: (name, input) => perform(name, input) as never,

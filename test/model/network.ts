@@ -9,10 +9,18 @@ export interface Answered {
   readonly reply?: Reply
 }
 
-/** A statement on its way, then its answer on the way back. */
-interface Passage {
+/** A statement, as anybody may have heard it. */
+export interface Said {
   readonly jws: string
   readonly nonce: string
+  /** How often the device had been enrolled by then: under another key it was another one. */
+  readonly incarnation: number
+  readonly firstSentAt: number
+}
+
+/** A statement on its way, then its answer on the way back. */
+interface Passage {
+  readonly statement: Said
   answer: Answered | null
   /** Who waits at the device's end; null once that connection is gone. */
   connection: PromiseWithResolvers<Response> | null
@@ -24,7 +32,7 @@ export interface NetworkParts {
   readonly files: { open(sha256: string): string; keep(content: Uint8Array): string }
   readonly enrol: (jws: string) => Promise<Answered>
   /** The device takes this for the answer to what it has said. */
-  readonly arrived: (reply: Reply, sentAt: number | null) => void
+  readonly arrived: (reply: Reply, sentAt: number) => void
 }
 
 export const bodyOf = <Body>(jws: string): Body => {
@@ -34,20 +42,21 @@ export const bodyOf = <Body>(jws: string): Body => {
 
 /** As much of a response as the agent looks at. */
 const response = ({ status, text }: Answered): Response => {
-  const bytes = Buffer.from(text)
-  const read = { text: async () => text, arrayBuffer: async () => new Uint8Array(bytes).buffer }
+  const read = { text: async () => text, arrayBuffer: async () => new Uint8Array(Buffer.from(text)).buffer }
   return { status, ok: status < 400, ...read } as unknown as Response
 }
 
 export class Network {
   passages: Passage[] = []
   /** Everything ever heard, for who has recorded it. */
-  readonly statements: string[] = []
+  readonly statements: Said[] = []
   readonly replies: Answered[] = []
-  /** So many transfers will fail. */
+  incarnation = 0
+  /** So many transfers will break off. */
   failing = 0
+  /** The last enrolment broke off, so that the agent gave it up. */
+  hasLostEnrolment = false
   private stream: Stream | null = null
-  private readonly firstSent = new Map<string, number>()
   private readonly parts: NetworkParts
 
   constructor(parts: NetworkParts) {
@@ -59,11 +68,9 @@ export class Network {
     const path = new URL(String(url)).pathname
     if (path === devicePaths.sync) return this.say(String(init.body), init.signal)
     if (path === devicePaths.wake) return Promise.resolve(this.listen(init.signal))
-    if (path === devicePaths.enrol)
-      return this.parts.enrol(String(init.body)).then(response)
-    return this.parts.turns.take(init.method === 'PUT' ? 'upload' : 'download', () =>
-      this.transfer(path, init),
-    )
+    if (path === devicePaths.enrol) return this.enrol(String(init.body))
+    const isResult = init.method === 'PUT'
+    return this.parts.turns.take(isResult ? 'upload' : 'download', () => this.transfer(path, init))
   }
 
   /** Statements that have not reached the server. */
@@ -78,11 +85,10 @@ export class Network {
 
   /** The device reads an answer: its own, or another one that somebody has put in its place. */
   answer(passage: Passage, answer: Answered): void {
-    const { connection, nonce } = passage
+    const { connection, statement } = passage
     this.passages = this.passages.filter((other) => other !== passage)
     if (connection === null) return
-    const { reply } = answer
-    if (reply?.nonce === nonce) this.parts.arrived(reply, this.firstSent.get(nonce) ?? null)
+    if (answer.reply?.nonce === statement.nonce) this.parts.arrived(answer.reply, statement.firstSentAt)
     connection.resolve(response(answer))
   }
 
@@ -112,17 +118,23 @@ export class Network {
 
   private say(jws: string, signal: AbortSignal | null | undefined): Promise<Response> {
     const connection = Promise.withResolvers<Response>()
-    const { nonce } = bodyOf<Statement>(jws)
-    const passage: Passage = { jws, nonce, answer: null, connection }
+    const passage: Passage = { statement: this.heard(jws), answer: null, connection }
     signal?.addEventListener('abort', () => {
       // Given up by the device; the copy is still on its way.
       passage.connection = null
       connection.reject(signal.reason)
     })
-    if (!this.firstSent.has(nonce)) this.firstSent.set(nonce, this.parts.bootSeconds())
-    if (!this.statements.includes(jws)) this.statements.push(jws)
     this.passages.push(passage)
     return connection.promise
+  }
+
+  private heard(jws: string): Said {
+    const known = this.statements.find((said) => said.jws === jws)
+    if (known !== undefined) return known
+    const { nonce } = bodyOf<Statement>(jws)
+    const said = { jws, nonce, incarnation: this.incarnation, firstSentAt: this.parts.bootSeconds() }
+    this.statements.push(said)
+    return said
   }
 
   private listen(signal: AbortSignal | null | undefined): Response {
@@ -132,15 +144,27 @@ export class Network {
     return { ok: true, status: 200, body: { pipeThrough: () => stream.lines() } } as unknown as Response
   }
 
+  /** The worst loss: the server has done it, and the device does not hear of it. */
+  private async enrol(jws: string): Promise<Response> {
+    await this.parts.turns.take('ask to enrol', () => undefined)
+    const answer = await this.parts.enrol(jws)
+    await this.parts.turns.take('enrolled', () => this.mayBreakOff())
+    this.hasLostEnrolment = false
+    return response(answer)
+  }
+
+  private mayBreakOff(): void {
+    if (this.failing === 0) return
+    this.failing -= 1
+    this.hasLostEnrolment = true
+    throw new Error('the transfer broke off')
+  }
+
   private transfer(path: string, { method, body }: RequestInit): Response {
-    if (this.failing > 0) {
-      this.failing -= 1
-      throw new Error('the transfer broke off')
-    }
-    if (method !== 'PUT')
-      return response({ status: 200, text: this.parts.files.open(path.split('/').at(-1) ?? '') })
-    const sha256 = this.parts.files.keep(body as Uint8Array)
-    return response({ status: 200, text: JSON.stringify({ sha256 }) })
+    this.mayBreakOff()
+    const { files } = this.parts
+    if (method !== 'PUT') return response({ status: 200, text: files.open(path.split('/').at(-1) ?? '') })
+    return response({ status: 200, text: JSON.stringify({ sha256: files.keep(body as Uint8Array) }) })
   }
 }
 

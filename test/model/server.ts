@@ -6,6 +6,7 @@ import type { App, Moment, Signer, Store, Work } from '../../packages/server/src
 import { requestLiveResponse } from '../../packages/server/src/app/request-live-response.ts'
 import { syncDevice } from '../../packages/server/src/app/sync-device.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'
+import { serverChain } from '../../packages/server/src/core/chain.ts'
 import { Refusal, refusalStatus } from '../../packages/server/src/core/errors.ts'
 import { randomIds } from '../../packages/server/src/ids/random.ts'
 import type { Clock } from './clock.ts'
@@ -13,10 +14,12 @@ import { digestOf } from './digest.ts'
 import type { Answered } from './network.ts'
 import type { Tables } from './tables.ts'
 
-/** A store whose committed rows can be looked at as a whole. */
+/** A store whose committed rows can be looked at as a whole, and that knows two more pieces of work. */
 export interface OpenStore extends Store {
   tables(): Promise<Tables>
   force(input: Force): Promise<Action>
+  /** Puts rows back from a backup, and tells what follows from that. */
+  restore(tables: Tables): Promise<void>
 }
 
 export interface Force {
@@ -32,11 +35,18 @@ export const forceAction: Work<Force, Action> = async ({ actions }, { id, by, co
   return actions.advance(action, { kind: 'forced', by, comment }, at)
 }
 
+/** As `store/restore.ts` has it: an offer may have left after the backup was made. */
+export const afterRestore: Work<null, void> = async ({ actions, events }, _, { at, epoch }) => {
+  const waiting = (await actions.open()).filter(({ phase }) => phase === 'queued')
+  for (const action of waiting) await actions.advance(action, { kind: 'offered' }, at)
+  const data = { epoch, offered: waiting.length }
+  await events.append(serverChain, { kind: 'server.restored', actor: null, alarm: true, data }, at)
+}
+
 export interface ServerParts {
   readonly clock: Clock
   readonly signer: Signer
   readonly openStore: (moment: () => Moment) => OpenStore
-  readonly machineId: string
   /** After each step: what is committed now. */
   readonly committed: (tables: Tables) => void
 }
@@ -44,32 +54,44 @@ export interface ServerParts {
 export const script = Buffer.from('#!/bin/sh\nid\n')
 export const scriptSha256 = createHash('sha256').update(script).digest('hex')
 
-const epoch = 'epoch-1'
+/** Fixed, so that one script has one run. */
+const deviceId = 'de'.repeat(20)
 
 export class Server {
   readonly app: App
   private readonly parts: ServerParts
   private readonly store: OpenStore
   private lastId = 0
+  private epochs = 1
 
   constructor(parts: ServerParts) {
     this.parts = parts
     const { clock, signer } = parts
     const now = (): Date => new Date(clock.now)
-    this.store = parts.openStore(() => ({ at: now(), epoch, digest: digestOf }))
+    this.store = parts.openStore(() => ({
+      at: now(),
+      epoch: this.epoch(),
+      digest: digestOf,
+    }))
     const nobody = (): never => {
       throw new Error('No script of the model asks for this.')
     }
+    const epoch = (): string => this.epoch()
     this.app = {
+      identity: {
+        tenantId: 'tenant',
+        get epoch() {
+          return epoch()
+        },
+      },
       store: this.store,
       publicUrl: 'http://server.test',
       signer,
       now,
       digest: digestOf,
-      identity: { tenantId: 'tenant', epoch },
       settleWithinMs: 0,
       runLimitsMs: { LiveResponse: 10 * 60_000 },
-      ids: { ...randomIds, action: () => this.nextId() },
+      ids: { ...randomIds, action: () => this.nextId(), device: () => deviceId },
       bus: { publish: nobody, onWake: nobody, onAction: nobody },
       files: { put: nobody, open: nobody, list: nobody, remove: nobody },
       counters: { take: nobody },
@@ -92,8 +114,7 @@ export class Server {
   issue(by: string): Promise<Action | null> {
     const params = [{ key: 'ScriptName', value: 'a.sh' }]
     const commands = [{ type: 'RunScript' as const, params }]
-    const { machineId } = this.parts
-    const request = { machineId, requestor: by, comment: 'case 1', externalId: null, commands }
+    const request = { machineId: deviceId, requestor: by, comment: 'case 1', externalId: null, commands }
     return this.ask(() => requestLiveResponse(this.app, request))
   }
 
@@ -111,6 +132,16 @@ export class Server {
       await expireActions(this.app)
       return null
     })
+  }
+
+  /** What was committed since the backup is forgotten. */
+  async restore(backup: Tables): Promise<void> {
+    this.epochs += 1
+    await this.store.restore(backup)
+  }
+
+  private epoch(): string {
+    return `epoch-${this.epochs}`
   }
 
   private async ask<T>(work: () => Promise<T>): Promise<T | null> {

@@ -11,6 +11,8 @@ export interface Outside {
   readonly exists: (path: string) => boolean
   readonly bootSeconds: () => number
   readonly bootId: () => string
+  /** Which of the prepared keys. */
+  readonly nextKey: () => number
   readonly randomBytes: (size: number) => Buffer
   readonly pause: (ms: number, signal: AbortSignal | undefined) => Promise<void>
   /** A gate that is not the real one: a fault to be found. */

@@ -4,9 +4,9 @@ export const meanings = {
   'missing row': 'it was there once, and somebody took it out past the server',
   'added row': 'somebody put it in past the server: nothing that happened accounts for it',
   'truncated tail':
-    'the end of this history was cut off, or this is an older copy: a database restored from a backup looks the same',
+    'the end of this history was cut off, or a backup was put back: if you did that, and started the server with --restored, verify with --restored',
   'rewritten history':
-    'somebody wrote this history anew, digests and all: it is not the one that was given out, or not by the rules',
+    'this is not the history that was given out, or not by the rules: somebody wrote it anew, digests and all, or it went on from a backup (--restored)',
   'forged statement':
     'the device has not said this: whoever wrote it lacks its key, or uses its words for something else',
 } as const

@@ -131,9 +131,10 @@ class Verification {
     const { restores } = this.beside
     const untrue = await this.checkEvents()
     checkHead(this.digests, head)
-    for (const agent of this.agents) checkHeads(agent, { ...this, restores })
     const reported = await faultOf(() => this.checkReported())
     if (reported !== null && !restores.areTrue) throw reported
+    const { digests, keys } = this
+    for (const agent of this.agents) checkHeads(agent, { digests, keys, restores })
     for await (const row of statements) await this.statements.add(row)
     if (reported !== null && !this.isForgotten) throw reported
     if (untrue !== null) throw untrue
