@@ -180,7 +180,8 @@ async function lastLook(
   parts.lastFaults.push(...faults.map(({ kind, text }) => ({ kind, text: `${name}: ${text}` })))
 }
 
-async function lookAtAll({ client, world }: Lane, outcomes: readonly Outcome[]): Promise<Fault[]> {
+async function lookAtAll(lane: Lane, outcomes: readonly Outcome[]): Promise<Fault[]> {
+  const { client, world } = lane
   const faults: Fault[] = []
   const actions = (await until('the actions', () => client.actions())).body.value
   const library = (await until('the library', () => client.library())).body.value
@@ -196,12 +197,22 @@ async function lookAtAll({ client, world }: Lane, outcomes: readonly Outcome[]):
   }
   for (const action of actions.filter((each) => !isOver(each)))
     faults.push({ kind: 'open', text: `action ${action.id} is ${action.status}` })
-  const journal = join(world.device.dataFolder, 'journal')
-  const isForgotten = (): boolean => readdirSync(journal).length === 0
-  await until('the journal to be empty', isForgotten, { withinMs: 20_000 }).catch(() => {
-    faults.push({ kind: 'open', text: `the agent still holds ${readdirSync(journal).join()}` })
-  })
-  return faults
+  return [...faults, ...(await heldFor(lane))]
+}
+
+/** What the agent still holds, or has left lying about, after one more start. */
+async function heldFor(lane: Lane): Promise<readonly Fault[]> {
+  const journal = join(lane.world.device.dataFolder, 'journal')
+  const held = (): readonly string[] => readdirSync(journal)
+  const isHeld = (name: string): boolean => existsSync(join(journal, name, 'offer.json'))
+  await lane.start('agent', null)
+  await until('the journal to be empty', () => held().length === 0, { withinMs: 10_000 }).catch(() => null)
+  const open = held().filter(isHeld)
+  const left = held().filter((name) => !isHeld(name))
+  return [
+    ...(open.length > 0 ? [{ kind: 'open' as const, text: `the agent still holds ${open.join()}` }] : []),
+    ...(left.length > 0 ? [{ kind: 'left' as const, text: `folders without an offer: ${left.join()}` }] : []),
+  ]
 }
 
 const hashOf = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex')

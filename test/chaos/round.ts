@@ -160,7 +160,7 @@ class Round {
     if (!held.some(({ sha256 }) => sha256 === stored.body.sha256))
       this.fault('lost', 'the file was answered with 200 and is not there')
 
-    const order = { script: fileName, args: `${this.here} ${word} ${runMs / 100}`, comment: word }
+    const order = { script: fileName, args: `${this.here} ${word} ${runMs / 1000}`, comment: word }
     for (let tries = 0; tries < mostTries; tries += 1) {
       const said = await client.run(machineId, order)
       if (said !== null && said.status !== 201) this.refused('the issue', said)

@@ -102,7 +102,7 @@ describe.skipIf(!isAble)('on disk', { timeout: 90_000 }, () => {
 
         const calls = callsIn(join(folder, 'trace')).slice(before)
         const after = (index: number, what: RegExp): number => {
-          const found = calls.findIndex((call, here) => here > index && what.test(call))
+          const found = calls.findIndex((call, at) => at > index && what.test(call))
           assert.notEqual(found, -1, `${what} after ${index} in:\n${calls.join('\n').slice(0, 20_000)}`)
           return found
         }

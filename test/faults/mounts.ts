@@ -1,6 +1,7 @@
 /**
  * Disks of a test's own: small ones, and ones that become read-only. They are mounted where only who is `inside` sees them, and
  * are gone with this process, however it ends. From outside they are reached by a link, so that both sides say the same path.
+ * Files of the system's own can be put in the place of others, too.
  */
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdirSync, readlinkSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,6 +13,8 @@ export interface Mounts {
   readonly inside: readonly string[]
   /** Makes `folder/name` an empty disk of this many bytes. */
   disk(folder: string, name: string, bytes: number): Disk
+  /** Puts a file in the place of another. */
+  bind(file: string, place: string): void
   close(): Promise<void>
 }
 
@@ -54,6 +57,7 @@ export async function openMounts(): Promise<Mounts> {
         },
       }
     },
+    bind: (file, place) => run('mount', '--bind', file, place),
     close: async () => {
       holder.stdin.end()
       await gone

@@ -19,6 +19,8 @@ export class Clock {
   private timers: Timer[] = []
   private last = 0
 
+  /** Seconds in which somebody was awake: longer passings are taken for sleep. */
+  ticks = 1_000
   /** Of the device, its sleep counted. */
   bootSeconds(): number {
     return (this.now - this.bootedAt) / 1_000
@@ -48,6 +50,7 @@ export class Clock {
   /** A repeating timer comes once, however long it was. */
   async pass(ms: number): Promise<void> {
     this.now += ms
+    if (ms < 10_000) this.ticks += ms / 1_000
     const due = this.timers.filter((timer) => timer.due <= this.now).toSorted((a, b) => a.due - b.due)
     for (const timer of due) {
       if (!this.timers.includes(timer)) continue

@@ -26,7 +26,7 @@ class Handle {
   }
 
   sync(): Promise<void> {
-    return this.turns.take(`sync ${this.label}`, () => this.place.sync())
+    return this.turns.take(`sync ${this.label}`, () => this.disk.sync(this.place))
   }
 
   stat(): Promise<{ readonly size: number }> {

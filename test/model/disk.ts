@@ -65,6 +65,8 @@ export class Folder {
 
 /** Absolute paths, one level of meaning: no links but hard ones, no rights. Every method is one system call. */
 export class Disk {
+  /** Untrue for a disk that only says that it has synced. */
+  isSyncing = true
   /** So many writes will find no room. */
   full = 0
   private readonly root = new Folder()
@@ -125,6 +127,10 @@ export class Disk {
     const place = this.place(path)
     if (place instanceof Folder && place.names.size > 0) throw new DiskError('ENOTEMPTY', path)
     this.folder(dirname(path)).change((names) => void names.delete(basename(path)))
+  }
+
+  sync(place: Place): void {
+    if (this.isSyncing) place.sync()
   }
 
   /** @throws DiskError where there is no room. */

@@ -29,19 +29,23 @@ export interface MachineParts {
   readonly clock: Clock
   readonly turns: Turns
   readonly disk: Disk
-  /** Called at the very instant at which a script begins. */
-  readonly started: (id: string) => void
-  /** A rule of the scopes was broken. */
-  readonly broken: (rule: string) => void
+  readonly note: (line: string) => void
+  readonly bootSeconds: () => number
+  readonly promises: {
+    /** Called at the very instant at which a script begins. */
+    started(id: string): void
+    /** A rule was broken. */
+    break(rule: string): void
+  }
 }
 
 const idIn = (path: string): string => path.replace('scope/', '')
 
 export class Machine {
-  boots = 1
   /** How many ends will say that something cannot be killed. */
   unkillable = 0
   readonly truths = new Map<string, Truth>()
+  private boots = 1
   private readonly parts: MachineParts
   private readonly scopes = new Map<string, Scope>()
 
@@ -73,6 +77,7 @@ export class Machine {
     const scope = this.scopes.get(`scope/${id}`)
     if (scope === undefined || !this.executes(id)) return false
     const isScript = scope.script
+    this.parts.note(`machine: ${isScript ? 'the script' : 'what is left'} of action ${Number(id.slice(-12))} ends`)
     if (isScript) {
       this.truths.set(id, { ...this.truthOf(id), exited: status })
       const folder = this.parts.disk.find(scope.folder)
@@ -95,6 +100,10 @@ export class Machine {
     }
   }
 
+  bootId(): string {
+    return `boot-${this.boots}`
+  }
+
   host(): Host {
     const facts = { hostName: 'ws-1', osPlatform: 'Linux', osVersion: null, osBuild: null }
     const more = { osArchitecture: '64-bit', osProcessor: 'x64', version: '12', ipAddresses: [] }
@@ -102,8 +111,8 @@ export class Machine {
       ...hostWith(this.asScopes()),
       readFacts: () => Promise.resolve({ ...facts, ...more }),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
-      bootSeconds: () => this.parts.clock.bootSeconds(),
-      bootId: () => `boot-${this.boots}`,
+      bootSeconds: this.parts.bootSeconds,
+      bootId: () => this.bootId(),
       now: () => new Date(this.parts.clock.now).toISOString(),
     }
   }
@@ -136,7 +145,7 @@ export class Machine {
 
   private make(id: string): string {
     const path = `scope/${id}`
-    if (this.truthOf(id).starts > 0) this.parts.broken(`a scope is made again after a start in it: ${id}`)
+    if (this.truthOf(id).starts > 0) this.parts.promises.break(`a scope is made again after a start in it: ${id}`)
     if (!this.scopes.get(path)?.exists)
       this.scopes.set(path, { exists: true, isFrozen: false, script: false, child: false, folder: '' })
     return path
@@ -144,14 +153,15 @@ export class Machine {
 
   /** The wrapper is sent off by the agent, and goes its own way from there, even if the agent dies. */
   private async start(path: string, folder: string): Promise<void> {
-    const { turns, started } = this.parts
+    const { turns, note, promises } = this.parts
     const enter = (): void => {
       const scope = this.scopes.get(path)
       if (!scope?.exists) throw new ScopeGone(path)
       const truth = this.truthOf(idIn(path))
       this.truths.set(idIn(path), { ...truth, starts: truth.starts + 1 })
       Object.assign(scope, { script: true, folder })
-      started(idIn(path))
+      note(`machine: the script of action ${Number(path.slice(-12))} runs`)
+      promises.started(idIn(path))
     }
     await turns.take('launch', () => turns.take('enter the scope', enter, 'machine'))
   }

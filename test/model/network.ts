@@ -13,8 +13,8 @@ export interface Answered {
 export interface Said {
   readonly jws: string
   readonly nonce: string
-  /** How often the device had been enrolled by then: under another key it was another one. */
-  readonly incarnation: number
+  /** The key that the device had by then: under another one it is another incarnation. */
+  readonly key: string
   readonly firstSentAt: number
 }
 
@@ -30,6 +30,8 @@ export interface NetworkParts {
   readonly turns: Turns
   readonly bootSeconds: () => number
   readonly files: { open(sha256: string): string; keep(content: Uint8Array): string }
+  /** The device's own, public half. */
+  readonly key: () => string
   readonly enrol: (jws: string) => Promise<Answered>
   /** The device takes this for the answer to what it has said. */
   readonly arrived: (reply: Reply, sentAt: number) => void
@@ -51,10 +53,9 @@ export class Network {
   /** Everything ever heard, for who has recorded it. */
   readonly statements: Said[] = []
   readonly replies: Answered[] = []
-  incarnation = 0
   /** So many transfers will break off. */
   failing = 0
-  /** The last enrolment broke off, so that the agent gave it up. */
+  /** The last enrolment came to nothing for reasons of the outside, so that the agent gave it up. */
   hasLostEnrolment = false
   private stream: Stream | null = null
   private readonly parts: NetworkParts
@@ -132,7 +133,7 @@ export class Network {
     const known = this.statements.find((said) => said.jws === jws)
     if (known !== undefined) return known
     const { nonce } = bodyOf<Statement>(jws)
-    const said = { jws, nonce, incarnation: this.incarnation, firstSentAt: this.parts.bootSeconds() }
+    const said = { jws, nonce, key: this.parts.key(), firstSentAt: this.parts.bootSeconds() }
     this.statements.push(said)
     return said
   }
@@ -146,10 +147,11 @@ export class Network {
 
   /** The worst loss: the server has done it, and the device does not hear of it. */
   private async enrol(jws: string): Promise<Response> {
-    await this.parts.turns.take('ask to enrol', () => undefined)
+    await this.parts.turns.take('ask to enrol', () => {
+      this.hasLostEnrolment = false
+    })
     const answer = await this.parts.enrol(jws)
     await this.parts.turns.take('enrolled', () => this.mayBreakOff())
-    this.hasLostEnrolment = false
     return response(answer)
   }
 

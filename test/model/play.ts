@@ -1,5 +1,6 @@
 /** Lets a script happen, and then everything that has begun come to its end. */
-import { untilIdle, type Order, type Step } from './script.ts'
+import { during } from './outside.ts'
+import { told, untilIdle, type Order, type Step } from './script.ts'
 import { settled, type Pick } from './turns.ts'
 import type { World } from './world.ts'
 
@@ -17,7 +18,7 @@ const ofList = <T>(list: readonly T[], which: number): T | undefined =>
 
 /** A whole run. @throws Error with what was broken first. */
 export async function run(world: World, steps: readonly Step[]): Promise<void> {
-  await world.during(async () => {
+  await during(world, async () => {
     world.device.start(false)
     for (const step of steps) {
       await play(world, step)
@@ -32,15 +33,15 @@ function whole({ promises: { broken } }: World): void {
   if (broken.length > 0) throw new Error(broken.join('; '))
 }
 
-/** Does one step, and all that follows from it at once; false where it meant nothing. */
-async function play(world: World, step: Step): Promise<boolean> {
-  world.tell(step)
+/** Does one step, and all that follows from it at once. */
+async function play(world: World, step: Step): Promise<void> {
+  world.story.push(`  ${told(step)}`)
   const meant = await act(world, step)
   await settled()
-  if (!meant) world.untell()
-  return meant
+  if (!meant) world.story.push('      (nothing comes of it)')
 }
 
+/** False where it means nothing. */
 async function act(world: World, step: Step): Promise<boolean> {
   const { server, device, network, machine, clock } = world
   switch (step.do) {
@@ -106,8 +107,7 @@ async function act(world: World, step: Step): Promise<boolean> {
       world.trouble(step)
       return true
     case 'backUp':
-      await world.backUp()
-      return true
+      return world.backUp()
     case 'restore':
       return world.restore()
   }
@@ -160,12 +160,13 @@ const quietRounds = 5
 
 /** Whatever was wrong is put right; then everything that has begun comes to its end, without any deadline's help. */
 async function heal(world: World): Promise<void> {
-  const { network, machine, device, promises } = world
+  const { network, machine, device, promises, story } = world
+  story.push('  everything is put right, and goes on to its end')
   network.loseAll()
   world.trouble({ unkillable: 0, failing: 0, full: 0 })
   await world.work(pickBy([]), untilIdle)
-  if (device.isLeaving) device.kill()
-  device.start(world.isEnrolling)
+  if (device.isLeaving || world.isEnrolling()) device.kill()
+  device.start(world.isEnrolling())
   await untilQuiet(world)
   promises.cancelsAreSettled()
   for (const id of machine.running()) machine.exit(id, 0, false)

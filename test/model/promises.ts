@@ -10,8 +10,8 @@ import { bodyOf } from './network.ts'
 import { noTables, type EventRow, type Tables } from './tables.ts'
 
 export interface PromiseParts {
+  readonly note: (line: string) => void
   readonly now: () => number
-  readonly bootSeconds: () => number
   readonly truthOf: (id: string) => Truth
   readonly isAlive: (id: string) => boolean
 }
@@ -42,6 +42,7 @@ export class Promises {
   }
 
   readonly break = (what: string): void => {
+    this.parts.note(`BROKEN: ${what}`)
     this.broken.push(what)
   }
 
@@ -122,6 +123,7 @@ export class Promises {
   }
 
   private event({ kind, statement, data }: EventRow, id: string): void {
+    this.parts.note(`server: ${kind} ${Number(id.slice(-12))} ${JSON.stringify(data)}`)
     if (kind === 'action.cancel_requested') this.cancelled.add(id)
     if (kind === 'action.offered')
       this.expect(!this.cancelled.has(id), 'no offer is written after the cancel', id)
@@ -137,8 +139,11 @@ export class Promises {
       if (this.last.statements.has(digest)) continue
       for (const { n } of bodyOf<Statement>(jws).news) this.newsKept.add(n)
     }
-    for (const { id, order } of tables.devices.values()) {
-      for (let n = (this.last.devices.get(id)?.order.news ?? 0) + 1; n <= order.news; n += 1)
+    for (const { id, order, keyThumbprint } of tables.devices.values()) {
+      const before = this.last.devices.get(id)
+      const isSame = before?.keyThumbprint === keyThumbprint
+      if (!isSame) this.newsKept.clear()
+      for (let n = (isSame ? before.order.news : 0) + 1; n <= order.news; n += 1)
         this.expect(this.newsKept.has(n), `news that is acknowledged is kept: ${n}`)
       this.expect(!order.forked, 'a device with one history is not taken for two')
     }
@@ -178,6 +183,21 @@ export class Promises {
     const action = this.last.actions.get(id)
     const proof = action?.proof ?? null
     if (proof !== null && proof !== 'attested') this.break(`it starts after it was shown to be ${proof}: ${id}`)
+  }
+
+  /** A server that is put back from a backup knows no more than that; what holds is held against that from here on. */
+  forget(backup: Tables): void {
+    this.last = backup
+    this.heads.clear()
+    for (const { chain, sequence, digest } of backup.events) this.heads.set(chain, { sequence, digest })
+    this.cancelled.clear()
+    for (const { kind, actionId } of backup.events)
+      if (kind === 'action.cancel_requested' && actionId !== null) this.cancelled.add(actionId)
+  }
+
+  /** The public half, as the server has it. */
+  keyOfDevice(): unknown {
+    return [...this.last.devices.values()][0]?.key?.x
   }
 
   /** Actions, oldest first. */

@@ -8,11 +8,13 @@ import { join } from 'node:path'
 import type { News, Offer } from '@countermand/contract'
 import { createExclusively, makeFolder, removeFolder, syncFolder, writeDurably } from './host/files.ts'
 import { killPoint } from './kill-points.ts'
+import { Damaged } from './trouble.ts'
 
 /** Written by whoever comes first. */
 export type Verdict =
   | {
       readonly verdict: 'start'
+      /** Empty where that was lost. */
       readonly scope: string
       readonly bootId: string
       readonly bootSeconds: number
@@ -61,6 +63,7 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
   await clearMemory(memory)
   const again = join(dataFolder, 'relisted.json')
   const relisted = async (): Promise<readonly string[]> => (await readJson<string[]>(again)) ?? []
+  for (const name of await readdir(held)) await mend(join(held, name))
   const folderOf = (id: string): string => join(held, safe(id))
   const lineOf = (id: string): string => join(memory, `${safe(id)}.json`)
   const find = (id: string): Promise<Record | null> => readRecord(folderOf(id))
@@ -118,20 +121,35 @@ function safe(id: string): string {
   return id
 }
 
+/**
+ * A disk can lose a verdict that it had called written. Only what was started writes output: so it has begun, and is neither to be
+ * begun again nor to be called refused. Where it runs, and when and in which boot it began, is not known any more.
+ */
+async function mend(folder: string): Promise<void> {
+  const isThere = (name: string): boolean => existsSync(join(folder, name))
+  if (!isThere('offer.json') || isThere('verdict.json') || !isThere('run/stdout')) return
+  const unknown = { scope: '', bootId: 'lost', bootSeconds: 0 }
+  const verdict: Verdict = { verdict: 'start', ...unknown, at: new Date().toISOString() }
+  await createExclusively(join(folder, 'verdict.json'), JSON.stringify(verdict))
+}
+
 /** A folder without an offer was never accepted: a crash came first, and the server will offer again. */
 async function readRecord(folder: string): Promise<Record | null> {
-  const offer = await readJson<Offer>(join(folder, 'offer.json'))
+  const offer = await readJson<Offer>(join(folder, 'offer.json'), folder)
   if (offer === null) return null
   const [verdict, cancel, outcome] = await Promise.all([
-    readJson<Verdict>(join(folder, 'verdict.json')),
-    readJson<{ at: string }>(join(folder, 'cancel.json')),
-    readJson<News>(join(folder, 'outcome.json')),
+    readJson<Verdict>(join(folder, 'verdict.json'), folder),
+    readJson<{ at: string }>(join(folder, 'cancel.json'), folder),
+    readJson<News>(join(folder, 'outcome.json'), folder),
   ])
   return { offer, folder, verdict, cancelledAt: cancel?.at ?? null, outcome }
 }
 
-/** Null where there is no such file. Files appear whole, so one that does not parse is damage, and is not passed over. */
-export async function readJson<T>(file: string): Promise<T | null> {
+/**
+ * Null where there is no such file. Files appear whole, so one that does not parse is damage, and is not passed over.
+ * @throws Damaged, saying what is to be removed.
+ */
+export async function readJson<T>(file: string, remove = file): Promise<T | null> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -139,8 +157,12 @@ export async function readJson<T>(file: string): Promise<T | null> {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
     throw thrown
   }
-  const value: T = JSON.parse(text)
-  return value
+  try {
+    const value: T = JSON.parse(text)
+    return value
+  } catch {
+    throw new Damaged(file, remove)
+  }
 }
 
 /** Files appear whole under their names; a draft that a crash has left has another one. */

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { killPoint } from './kill-points.ts'
 import { TwoHistories, type Answer, type Self, type Sync } from './sync.ts'
-import { diskTrouble, plainly } from './trouble.ts'
+import { Damaged, diskTrouble, plainly } from './trouble.ts'
 
 /** With a stream that lives, wake-ups come by it; without one the device asks. */
 const idleMs = { listening: 5 * 60_000, alone: 30_000 }
@@ -89,5 +89,6 @@ function report({ log }: LoopParts, thrown: unknown, failures: number): void {
 function whatFailed(thrown: unknown): string {
   if (thrown instanceof TwoHistories) return 'this device must enrol again'
   // Nothing is said, and nothing obeyed, that is not on disk first.
-  return diskTrouble(thrown) === null ? 'the server was not reached' : 'this device cannot keep its journal'
+  const isDisk = thrown instanceof Damaged || diskTrouble(thrown) !== null
+  return isDisk ? 'this device cannot keep its journal' : 'the server was not reached'
 }

@@ -229,7 +229,7 @@ class Task {
 
   /** An earlier agent had begun it. What still lives is taken up; a cancel that it had taken comes first. */
   private async takeUp(start: Record['verdict'] & { verdict: 'start' }): Promise<void> {
-    const run = this.runIn(start.scope)
+    const run = this.runIn(start.scope === '' ? await this.parts.host.scopes.make(this.id) : start.scope)
     this.parts.log(`action ${this.id}: taking up what an earlier agent had begun`)
     const commands = [...this.executor.begun(run, start.at)]
     // It may have to wait for a disk, and a cancel and the limit hold meanwhile. Untold when the agent leaves, the next one tells it.

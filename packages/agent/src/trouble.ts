@@ -12,6 +12,16 @@ const ofDisks: Readonly<Record<string, string>> = {
 /** What is the matter with the disk; null where that is not it. */
 export const diskTrouble = (thrown: unknown): string | null => ofDisks[codeOf(thrown) ?? ''] ?? null
 
+/** A file of ours that is there and does not say what it said. No crash leaves one, since each appears whole: a disk did. */
+export class Damaged extends Error {
+  /** `remove`: what goes with it, so that nothing is concluded from the rest. */
+  constructor(file: string, remove = file) {
+    super(
+      `${file} is damaged, and nothing is guessed from the rest. Keep a copy of ${remove}, remove it, and start once with --enrol TOKEN --again, TOKEN made for this machine: it keeps its id, and what was open there ends as unknown.`,
+    )
+  }
+}
+
 export function plainly(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? ` (${thrown.cause.message})` : ''

@@ -51,7 +51,7 @@ const Count = Type.Integer({ minimum: 0 })
 
 /** What a device reports of itself (`wire.md` 12.1). */
 export const Facts = Type.Object({
-  hostName: Type.String({ maxLength: 255 }),
+  hostName: Type.String({ maxLength: 255, pattern: '^[^\\0]+$' }),
   osPlatform: Type.String(),
   osVersion: OrNull(Type.String()),
   osBuild: OrNull(Type.Integer()),

@@ -4,7 +4,7 @@ import { ConfigError, readConfig, usage } from './config.ts'
 import { armKillPoint } from './kill-points.ts'
 import { addresses, makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
 import { startLocalAgent } from './start/local-agent.ts'
-import { lockFolder } from './start/lock.ts'
+import { StartError, lockFolder } from './start/lock.ts'
 import { printTour } from './tour/print.ts'
 
 const say = (line: string): void => console.log(line)
@@ -50,7 +50,7 @@ function onSignal(stop: () => Promise<void>): void {
 
 function fail(thrown: unknown): never {
   if (thrown instanceof ConfigError) console.error(`${thrown.message}\n\n${usage}`)
-  else console.error(thrown)
+  else console.error(thrown instanceof StartError ? thrown.message : thrown)
   process.exit(1)
 }
 

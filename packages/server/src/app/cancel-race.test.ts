@@ -8,7 +8,8 @@ import { kindsOf, queued } from '../testing/given.ts'
 import { openServer, type Answer, type TestServer } from '../testing/server.ts'
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
-const rounds = 25
+// Writers of one chain get in each other's way on PostgreSQL, where a round takes its time.
+const rounds = process.env.COUNTERMAND_TEST_DATABASE === 'postgres' ? 6 : 25
 const callers = 40
 
 /** mulberry32: small, and the same on every machine. */
@@ -81,26 +82,37 @@ async function judge(id: string, { answers, reply }: Round): Promise<'offer' | '
   return wasOffered ? 'offer' : 'cancel'
 }
 
-test(`of ${callers} cancels and an offer at once, either the cancel or the offer is first (SEED=${seed})`, async () => {
-  const random = randomOf(seed)
-  const won = { offer: 0, cancel: 0 }
-  // Follows the machine to where either may win: whoever won gets the worse start in the next round.
-  let leadMs = 4
-  for (let round = 0; round < rounds; round += 1) {
-    const { id, device } = await queued(server)
-    const found = await race(id, device, () => leadMs * (0.5 + random()))
-    const winner = await judge(id, found)
-    won[winner] += 1
-    leadMs *= winner === 'cancel' ? 1.5 : 0.6
-    // Whoever won: the device's next list, which does not have it, ends it with proof.
-    if (winner === 'offer') await device.sync()
-    const { status, countermand } = await server.read(id)
-    const proof = winner === 'offer' ? 'not_received' : 'never_offered'
-    assert.deepEqual([status, countermand.proof], ['Cancelled', proof])
-    assert.deepEqual(server.history.faultsOf(device.machineId), [])
-  }
-  expect.soft(won.offer, `the offer never won; try another seed than ${seed}`).toBeGreaterThan(0)
-  expect.soft(won.cancel, `the cancel never won; try another seed than ${seed}`).toBeGreaterThan(0)
+test(
+  `of ${callers} cancels and an offer at once, either the cancel or the offer is first (SEED=${seed})`,
+  { timeout: 90_000 },
+  async () => {
+    const random = randomOf(seed)
+    const won = { offer: 0, cancel: 0 }
+    // Follows the machine to where either may win: whoever won gets the worse start in the next round.
+    let leadMs = 4
+    for (let round = 0; round < rounds; round += 1) {
+      const { id, device } = await queued(server)
+      const found = await race(id, device, () => leadMs * (0.5 + random()))
+      const winner = await judge(id, found)
+      won[winner] += 1
+      leadMs *= winner === 'cancel' ? 1.5 : 0.6
+      // Whoever won: the device's next list, which does not have it, ends it with proof.
+      if (winner === 'offer') await device.sync()
+      const { status, countermand } = await server.read(id)
+      const proof = winner === 'offer' ? 'not_received' : 'never_offered'
+      assert.deepEqual([status, countermand.proof], ['Cancelled', proof])
+      assert.deepEqual(server.history.faultsOf(device.machineId), [])
+    }
+    expect.soft(won.offer, `the offer never won; try another seed than ${seed}`).toBeGreaterThan(0)
+    expect.soft(won.cancel, `the cancel never won; try another seed than ${seed}`).toBeGreaterThan(0)
+  },
+)
+
+test('of 100 cancels at once none is answered with a fault', { timeout: 90_000 }, async () => {
+  const { id } = await queued(server)
+  const answers = await Promise.all(Array.from({ length: 100 }, (_, caller) => cancel(id, caller)))
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200, 400]))
+  assert.equal(answers.filter(({ status }) => status === 200).length, 1)
 })
 
 test(`of many statements said twice at once each is taken once (SEED=${seed})`, async () => {

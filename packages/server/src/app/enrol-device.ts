@@ -85,9 +85,9 @@ export async function enrolDevice(app: App, jws: string): Promise<string> {
   const request = message.payload
   refuseUnspoken(request.protocol)
   if (request.server !== app.signer.orderThumbprint) throw refused('the token was made by another server')
-  const formerId = await provenFormer(app, request.former, message.thumbprint)
+  const former = await provenFormer(app, request.former, message.thumbprint)
 
-  const asked = { message, request, formerId, newId: app.ids.device() }
+  const asked = { message, request, former, newId: app.ids.device() }
   const machineId = await app.store.write('enrol', asked)
   const { epoch } = app.identity
   const answer: Enrolled = { protocol: protocolVersion, key: message.thumbprint, machineId, epoch }
@@ -99,7 +99,7 @@ const refused = (why: string): Refusal => new Refusal('Unauthorized', `Enrolment
 interface Request {
   readonly message: VerifiedMessage
   readonly request: Enrolment
-  readonly formerId: string | null
+  readonly former: Voucher
   /** For a device that gets a new one. */
   readonly newId: string
 }
@@ -112,7 +112,8 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
   if (token.usedByKey !== null) return sameAnswer(token, thumbprint)
   if (token.expiresAt <= at) throw refused('the token has expired; ask for a new one')
 
-  const id = token.forDevice ?? asked.formerId
+  if ('refused' in asked.former) throw refused(asked.former.refused)
+  const id = token.forDevice ?? asked.former.id
   const before = id === null ? null : await rooms.devices.find(id)
   // Statements begin anew with an enrolment: those recorded under a key that was used before would be taken again.
   if (await rooms.enrolments.hasUsed(thumbprint))
@@ -144,21 +145,20 @@ async function retire({ actions }: Rooms, device: Device, at: Date): Promise<voi
   }
 }
 
-/** The id of the device whose former key vouches for the new one; null where nobody does. */
-async function provenFormer(app: App, former: string | null, newKey: string): Promise<string | null> {
-  if (former === null) return null
+/** The device whose former key vouches for the new one (null where nobody does), or why that does not hold. */
+type Voucher = { readonly id: string | null } | { readonly refused: string }
+
+/** Not thrown: after a lost answer the former key is no longer the device's, and the same answer is owed all the same. */
+async function provenFormer(app: App, former: string | null, newKey: string): Promise<Voucher> {
+  if (former === null) return { id: null }
   const find = (id: string) => app.store.read('device', id)
-  const message = await app.signer.verifyDevice(
-    former,
-    messageTypes.former,
-    async (id) => (await find(id))?.key ?? null,
-  )
+  const keyOf = async (id: string) => (await find(id))?.key ?? null
+  const message = await app.signer.verifyDevice(former, messageTypes.former, keyOf)
   if (message === null || !fits(Former, message.payload) || message.payload.key !== newKey) {
-    throw refused('the former key does not vouch for the new one')
+    return { refused: 'the former key does not vouch for the new one' }
   }
   // The key was looked up by the header's device; the signed text must name the same one.
   const device = await find(message.payload.machineId)
-  if (device === null || device.keyThumbprint !== message.thumbprint)
-    throw refused('the former key is not that device’s')
-  return device.id
+  if (device?.keyThumbprint !== message.thumbprint) return { refused: 'the former key is not that device’s' }
+  return { id: device.id }
 }

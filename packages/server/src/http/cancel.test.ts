@@ -220,9 +220,9 @@ const accepted: readonly Scenario<Given>[] = [
   })),
   {
     name: 'keeps the comment as it was written',
-    body: { Comment: '  Fälschlich: "ws-017"\n\u{1F4A5} <b> ' },
+    body: { Comment: '  Fälschlich: "ws-017"\n\u{1F4A5} <b>\0 ' },
     status: 200,
-    reply: { cancellationComment: '  Fälschlich: "ws-017"\n\u{1F4A5} <b> ' },
+    reply: { cancellationComment: '  Fälschlich: "ws-017"\n\u{1F4A5} <b>\0 ' },
     events: [asked, 'action.cancelled'],
   },
   {

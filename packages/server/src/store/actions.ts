@@ -6,6 +6,7 @@ import { advance, isOpen, isUndelivered, issue } from '../core/action.ts'
 import { recordOf } from '../core/history.ts'
 import { appendEvents } from './events.ts'
 import { hot } from './hot.ts'
+import { hasNul } from './nul.ts'
 import type { ActionRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 import type { Touched } from './touched.ts'
@@ -14,6 +15,7 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
   const rows = () => db.selectFrom('actions').selectAll()
   return {
     find: async (id) => {
+      if (hasNul(id)) return null
       const [row] = (await selectAction(db, { id })).rows
       return row === undefined ? null : toAction(row)
     },

@@ -1,9 +1,11 @@
 import type { Kysely } from 'kysely'
 import type { ApplicationRows } from '../app/ports.ts'
+import { hasNul } from './nul.ts'
 import type { Tables } from './schema.ts'
 
 export const openApplications = (db: Kysely<Tables>): ApplicationRows => ({
   find: async (id) => {
+    if (hasNul(id)) return null
     const row = await db
       .selectFrom('applications')
       .selectAll()

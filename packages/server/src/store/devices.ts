@@ -3,6 +3,7 @@ import type { DeviceRows } from '../app/ports.ts'
 import { genesis } from '../core/chain.ts'
 import type { Device } from '../core/device.ts'
 import { headOf } from './events.ts'
+import { hasNul } from './nul.ts'
 import type { DeviceRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 
@@ -19,12 +20,14 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
       .selectAll('devices')
       .select(['chains.sequence as chain_sequence', 'chains.digest as chain_digest'])
   const find = async (id: string): Promise<Device | null> => {
+    if (hasNul(id)) return null
     const row = await rows().where('devices.id', '=', id).executeTakeFirst()
     return row === undefined ? null : toDevice(row)
   }
   return {
     find,
     findNamed: async (idOrName) => {
+      if (hasNul(idOrName)) return null
       const byId = await find(idOrName.toLowerCase())
       if (byId !== null) return byId
       const named = rows().where('name_key', '=', idOrName.toLowerCase()).orderBy('n', 'desc')
@@ -46,6 +49,8 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
       if (saved.numUpdatedRows === 0n) throw new StaleWrite()
     },
     workOf: async (ids) => {
+      // An empty list is no list to PostgreSQL.
+      if (ids.length === 0) return new Map()
       const heads = await db
         .selectFrom('chains')
         .select(['chain', 'sequence'])

@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { Kysely, PostgresDialect, SqliteDialect, type SqliteDatabase } from 'kysely'
 import { Pool, types } from 'pg'
+import { isPassing } from './result.ts'
 import type { Tables } from './schema.ts'
 
 /** `write` and `read` serve batches, `checkpoint` only carries the log over, `alone` does everything itself. */
@@ -29,18 +30,25 @@ export function openSqlite(file: string, mode: SqliteMode): OpenSqlite {
   database.exec('PRAGMA cache_size = -65536')
   if (mode === 'write') database.exec('PRAGMA wal_autocheckpoint = 0')
   if (mode === 'read') database.exec('PRAGMA query_only = ON')
-  const carryOver = (): unknown => database.prepare('PRAGMA wal_checkpoint(PASSIVE)').get()
   if (mode === 'checkpoint') {
     setInterval(() => {
-      if (logSize(file) > logToCarryOver) carryOver()
+      if (logSize(file) > logToCarryOver) carryOver(database, 'PASSIVE')
     }, checkpointEveryMs)
   }
   const bound = (): void => {
-    if (mode === 'write' && logSize(file) > longestLog)
-      database.prepare('PRAGMA wal_checkpoint(RESTART)').get()
+    if (mode === 'write' && logSize(file) > longestLog) carryOver(database, 'TRUNCATE')
   }
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: adapt(database) }) })
   return { db, beforeBatch: bound }
+}
+
+/** On a disk that is full or cannot be written it stays in the log, which is whole, and is tried again. */
+function carryOver(database: DatabaseSync, how: 'PASSIVE' | 'TRUNCATE'): void {
+  try {
+    database.prepare(`PRAGMA wal_checkpoint(${how})`).get()
+  } catch (thrown) {
+    if (!isPassing(thrown)) throw thrown
+  }
 }
 
 const logSize = (file: string): number => statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0
@@ -85,13 +93,23 @@ const bound = (values: readonly unknown[]): SQLInputValue[] =>
     throw new TypeError(`A ${typeof value} cannot be bound.`)
   })
 
-/** PostgreSQL numbers of 8 bytes hold our times and counts, which all fit a double. */
-const eightByteInteger = 20
-
 /** `url`: postgres://user:password@host:port/database */
 export function openPostgres(url: string): Kysely<Tables> {
-  types.setTypeParser(eightByteInteger, Number)
-  return new Kysely<Tables>({
-    dialect: new PostgresDialect({ pool: new Pool({ connectionString: url, max: 10 }) }),
+  // They hold our times and counts, which all fit a double.
+  types.setTypeParser(types.builtins.INT8, Number)
+  const pool = new Pool({
+    connectionString: url,
+    max: 10,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, though its types do not say so
+    onConnect: async (client) => {
+      client.on('error', saidElsewhere)
+      // Whatever the server's own setting: an answer leaves after its commit is on disk.
+      await client.query('set synchronous_commit = on')
+    },
   })
+  pool.on('error', saidElsewhere)
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
 }
+
+/** A lost connection fails the work that is on it, or nobody; as an event that nobody hears it would end the process. */
+const saidElsewhere = (): void => undefined

@@ -5,6 +5,7 @@ import type { Kysely, Selectable } from 'kysely'
 import type { Cause, EventNote, EventRows, StoredEvent } from '../app/ports.ts'
 import { genesis, linkText } from '../core/chain.ts'
 import { hot } from './hot.ts'
+import { hasNul } from './nul.ts'
 import type { ChainRow, EventRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 import type { Touched } from './touched.ts'
@@ -117,6 +118,7 @@ async function keepStatement(db: Kysely<Tables>, machineId: string, cause: Cause
 
 /** Walks an action's history back from its last event, and returns it in order. */
 async function historyOf(db: Kysely<Tables>, actionId: string): Promise<readonly StoredEvent[]> {
+  if (hasNul(actionId)) return []
   const action = await db
     .selectFrom('actions')
     .select('last_event')

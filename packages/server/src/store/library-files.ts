@@ -1,11 +1,13 @@
 import type { Kysely, Selectable } from 'kysely'
 import type { LibraryEntry, LibraryRows } from '../app/ports.ts'
+import { hasNul } from './nul.ts'
 import type { LibraryRow, Tables } from './schema.ts'
 
 export function openLibrary(db: Kysely<Tables>): LibraryRows {
   const rows = () => db.selectFrom('library_files').selectAll()
   return {
     find: async (fileName) => {
+      if (hasNul(fileName)) return null
       const row = await rows().where('file_name', '=', fileName).executeTakeFirst()
       return row === undefined ? null : toEntry(row)
     },
@@ -19,6 +21,7 @@ export function openLibrary(db: Kysely<Tables>): LibraryRows {
         .execute()
     },
     remove: async (fileName) => {
+      if (hasNul(fileName)) return false
       const removed = await db
         .deleteFrom('library_files')
         .where('file_name', '=', fileName)

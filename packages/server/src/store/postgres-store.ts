@@ -1,7 +1,9 @@
 /** The store over PostgreSQL: each piece of work is a transaction of its own; the database groups their commits itself. */
 import type { Kysely } from 'kysely'
 import type { Change, Moment, Store } from '../app/ports.ts'
+import { Refusal } from '../core/errors.ts'
 import { killPoint, killPointAfter } from '../kill-points.ts'
+import { refusalOf } from './result.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
 import type { Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
@@ -19,9 +21,12 @@ export interface PostgresStoreOptions {
 const mostTries = 50
 
 export function openPostgresStore({ db, known, now, works, committed }: PostgresStoreOptions): Store {
+  // All that a piece of work looks at is of one state. Of two that then write the same row, the second is overtaken, even
+  // if it came to that row, or that end of a chain, only after the first had committed: what it looked at before is old.
+  const oneState = () => db.transaction().setIsolationLevel('repeatable read')
   const attempt = async (item: Item): Promise<unknown> => {
     const touched = nothingTouched()
-    const value = await db.transaction().execute(async (tx) => {
+    const value = await oneState().execute(async (tx) => {
       const answer = await perform(works.writes, item, roomsOf(tx, touched), known)
       killPoint('batch-uncommitted')
       return answer
@@ -36,20 +41,32 @@ export function openPostgresStore({ db, known, now, works, committed }: Postgres
       try {
         return await attempt(item)
       } catch (thrown) {
-        if (!isOvertaken(thrown) || tries === mostTries) throw thrown
+        if (!isOvertaken(thrown)) throw refusalOf(thrown) ?? thrown
+        if (tries === mostTries) throw new Refusal('ServiceUnavailable', crowded)
       }
     }
   }
+  const read = async (item: Item): Promise<unknown> => {
+    try {
+      const look = oneState().setAccessMode('read only')
+      return await look.execute((tx) => perform(works.reads, item, roomsOf(tx, nothingTouched()), known))
+    } catch (thrown) {
+      throw refusalOf(thrown) ?? thrown
+    }
+  }
   return {
-    read: (name, input) =>
-      perform(works.reads, { name, input, at: now() }, roomsOf(db, nothingTouched()), known) as never,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
+    read: (name, input) => read({ name, input, at: now() }) as never,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
     write: (name, input) => write({ name, input, at: now() }) as never,
     close: () => db.destroy(),
   }
 }
 
-/** serialization_failure, deadlock_detected, unique_violation: another writer came between; the work is done anew. */
-const overtaken: readonly unknown[] = ['40001', '40P01', '23505']
+const crowded = 'Too many write the same at once. Nothing was stored; try again.'
+
+/** serialization_failure, deadlock_detected: another writer came between; the work is done anew. */
+const overtaken: readonly unknown[] = ['40001', '40P01']
 
 const isOvertaken = (thrown: unknown): boolean =>
   thrown instanceof StaleWrite ||

@@ -18,7 +18,7 @@ const cancel = async (server: TestServer, id: string): Promise<MachineAction> =>
 async function forgotten(
   flags: readonly string[],
 ): Promise<{ server: TestServer; device: TestDevice; id: string }> {
-  const before = await openServer()
+  const before = await openServer({ databaseUrl: null })
   await before.upload('run.sh')
   const device = await enrol(before)
   await device.sync()

@@ -32,5 +32,6 @@ export interface Item {
 export function perform(works: Works, item: Item, rooms: Rooms, known: Omit<Moment, 'at'>): Promise<unknown> {
   const work = works[item.name]
   if (work === undefined) throw new Error(`There is no work called ${item.name}.`)
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired them
   return work(rooms, item.input as never, { ...known, at: item.at })
 }

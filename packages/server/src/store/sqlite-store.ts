@@ -32,7 +32,9 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     () => undefined,
   )
   return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
     read: (name, input) => reads.add({ name, input, at: now() }) as never,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
     write: (name, input) => writes.add({ name, input, at: now() }) as never,
     close: async () => {
       await Promise.all([writes.idle(), reads.idle()])

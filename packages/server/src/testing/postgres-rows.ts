@@ -5,9 +5,10 @@ import type { Answered, Asked } from './rows.ts'
 
 const { url, bell, there }: { url: string; bell: Int32Array; there: MessagePort } = workerData
 
-const eightByteInteger = 20
-types.setTypeParser(eightByteInteger, Number)
+types.setTypeParser(types.builtins.INT8, Number)
 const client = new Client({ connectionString: url })
+// The server may be stopped before this connection is; whoever still asks is told by the answer.
+client.on('error', () => undefined)
 const connected = client.connect()
 
 async function answer({ sql, values }: Asked): Promise<Answered> {
@@ -20,11 +21,16 @@ async function answer({ sql, values }: Asked): Promise<Answered> {
   }
 }
 
-there.on('message', (asked: Asked) => {
-  void answer(asked).then((answered) => {
-    there.postMessage(answered)
-    Atomics.store(bell, 0, 1)
-    Atomics.notify(bell, 0)
-  })
-})
-there.once('close', () => void connected.finally(() => client.end()))
+async function reply(asked: Asked): Promise<void> {
+  there.postMessage(await answer(asked))
+  Atomics.store(bell, 0, 1)
+  Atomics.notify(bell, 0)
+}
+
+async function end(): Promise<void> {
+  await connected
+  await client.end()
+}
+
+there.on('message', (asked: Asked) => void reply(asked))
+there.once('close', () => void end())

@@ -9,9 +9,9 @@ export type Value = string | number
 
 export interface Rows {
   /** Values stand for question marks. */
-  all(sql: string, ...values: readonly Value[]): readonly Row[]
-  exec(sql: string): void
-  close(): void
+  readonly all: (sql: string, ...values: readonly Value[]) => readonly Row[]
+  readonly exec: (sql: string) => void
+  readonly close: () => void
 }
 
 export const openRows = ({ dataFolder, databaseUrl }: Pick<Config, 'dataFolder' | 'databaseUrl'>): Rows =>

@@ -4,5 +4,5 @@ import { startPostgres } from './postgres.ts'
 export async function setup(): Promise<() => Promise<void>> {
   const postgres = await startPostgres()
   process.env.COUNTERMAND_TEST_DATABASE_URL = postgres.url
-  return postgres.stop
+  return () => postgres.stop()
 }

@@ -1,6 +1,6 @@
 /** A whole server over a temporary folder, asked without a socket, with a clock that stands until a test moves it. */
 import { randomUUID } from 'node:crypto'
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MachineAction } from '@countermand/contract'
@@ -105,7 +105,7 @@ export const publicUrl = 'https://countermand.example'
 export async function openServer(options: ServerOptions = {}): Promise<TestServer> {
   const folder = options.before?.folder ?? mkdtempSync(join(tmpdir(), 'countermand-server-'))
   const { flags = [...unlimited, ...impatient], ownKeys = options.before !== undefined } = options
-  if (!ownKeys && sharedKeys !== null) cpSync(sharedKeys, join(folder, 'keys'), { recursive: true })
+  if (!ownKeys && sharedKeys !== null) putKeys(folder, sharedKeys)
   const standing = ['--data', folder, '--public-url', publicUrl, '--no-agent']
   const { databaseUrl = await databaseOfTheRun() } = options
   const env = { COUNTERMAND_DATABASE_URL: databaseUrl ?? '' }
@@ -113,7 +113,7 @@ export async function openServer(options: ServerOptions = {}): Promise<TestServe
   const clock = options.before?.clock ?? startClock()
   const running = await compose(config, { now: () => clock.now, logLevel: 'silent' })
   const { app, http } = running
-  if (!ownKeys && sharedKeys === null) shareKeys(folder)
+  if (!ownKeys) sharedKeys ??= keysOf(folder)
   const rows = openRows(config)
   const history = openHistory(rows)
   const end = async (): Promise<void> => {
@@ -146,13 +146,15 @@ async function databaseOfTheRun(): Promise<string | null> {
   return url === undefined ? null : freshDatabase(url)
 }
 
-let sharedKeys: string | null = null
+/** Key files of this process's first server, by name. In memory, because a test worker runs no handler at its exit. */
+let sharedKeys: ReadonlyMap<string, Buffer> | null = null
 
-function shareKeys(folder: string): void {
-  const kept = mkdtempSync(join(tmpdir(), 'countermand-keys-'))
-  cpSync(join(folder, 'keys'), kept, { recursive: true })
-  process.once('exit', () => rmSync(kept, { recursive: true, force: true }))
-  sharedKeys = kept
+const keysOf = (folder: string): ReadonlyMap<string, Buffer> =>
+  new Map(readdirSync(join(folder, 'keys')).map((name) => [name, readFileSync(join(folder, 'keys', name))]))
+
+function putKeys(folder: string, keys: ReadonlyMap<string, Buffer>): void {
+  mkdirSync(join(folder, 'keys'), { recursive: true, mode: 0o700 })
+  for (const [name, bytes] of keys) writeFileSync(join(folder, 'keys', name), bytes, { mode: 0o600 })
 }
 
 type Parts = Pick<TestServer, 'app' | 'http' | 'clock'>

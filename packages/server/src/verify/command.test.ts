@@ -94,4 +94,3 @@ describe('the command', () => {
       assert.match(out, /FAULT, forged statement\n.*\n.*said to another server/)
     }))
 })
-

@@ -70,4 +70,3 @@ describe('after a backup was put back', () => {
       )
     }))
 })
-

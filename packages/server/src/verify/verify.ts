@@ -137,6 +137,7 @@ class Verification {
     for (const agent of this.agents) checkHeads(agent, { digests, keys, restores })
     for await (const row of statements) await this.statements.add(row)
     if (reported !== null && !this.isForgotten) throw reported
+    if (this.history.contradiction !== null) throw this.history.contradiction
     if (untrue !== null) throw untrue
     this.history.end()
     if (this.statements.fault !== null) throw this.statements.fault
@@ -150,7 +151,6 @@ class Verification {
       throw new Fault('missing row', 'devices', 'there is no row for the device of this chain')
     }
     for (const agent of this.agents) checkNews(agent, this.statements.said, restores)
-    if (this.history.contradiction !== null) throw this.history.contradiction
   }
 
   /** Throws where the chain itself is broken; returns the first event that is well chained and not true. */
