@@ -7,7 +7,7 @@ import { faultLines, tableOf, wanting } from './table.ts'
 const usage = `npm run chaos -- [flags]       as root, on Linux with cgroup v2
   --rounds N      how many rounds; default 200
   --only N        round N alone, to see a fault again
-  --lanes N       servers, each with an agent, that are kept busy at once; default 2
+  --lanes N       servers, each with an agent, that are kept busy at once; default 3
   --keep DIR      leave the data of every lane there
 COUNTERMAND_CHAOS_SEED decides what each round does; a new one is made and printed where it is left out.
 Ends with 0 when nothing was lost, untrue, left or open for ever, and every point was died at often enough; else with 1.
@@ -33,7 +33,7 @@ async function main(args: readonly string[]): Promise<number> {
   say(`COUNTERMAND_CHAOS_SEED=${seed}`)
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort())
-  const lanes = count(values.lanes) ?? 2
+  const lanes = count(values.lanes) ?? 3
   const given = { seed, rounds, only, lanes, leastHits, keep: values.keep ?? null, say, signal: stop.signal }
   const began = performance.now()
   const chaos = await runChaos(given)

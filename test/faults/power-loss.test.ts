@@ -92,18 +92,18 @@ describe.skipIf(!isAble)('the power of a device is cut', { timeout }, () => {
   const journalOf = ({ id }: Issued, name: string): string =>
     join(world.device.dataFolder, 'journal', id, `${name}.json`)
 
-  /** A file of the device's own, by how its name begins: its state, or the last of its news. */
+  /** The device's state, or the last of its news. A draft that the kill has left beside it is not that. */
   function newest(begin: 'sync-' | 'news-'): string {
     const { dataFolder } = world.device
-    // The key of now is the one whose state was written last: after a new enrolment the old ones stay.
-    const identity: { key: { x: string } } = JSON.parse(
-      readFileSync(join(dataFolder, 'identity.json'), 'utf8'),
-    )
-    assert.notEqual(identity.key.x, '')
-    const found = readdirSync(dataFolder).filter((name) => name.startsWith(begin))
+    const last = (folder: string): string =>
+      readdirSync(folder)
+        .filter((name) => name.endsWith('.json'))
+        .toSorted()
+        .at(-1) ?? ''
+    const found = readdirSync(dataFolder).filter((name) => name.startsWith(begin) && !name.includes('.tmp-'))
     assert.equal(found.length, 1, found.join())
     const place = join(dataFolder, found[0] ?? '')
-    return begin === 'sync-' ? place : join(place, readdirSync(place).toSorted().at(-1) ?? '')
+    return begin === 'sync-' ? place : join(place, last(place))
   }
 
   /** A torn file is no work of a crash: the agent says which, and what to do, and guesses nothing. */

@@ -30,12 +30,25 @@ export const settings = {
   seed: numberOf('COUNTERMAND_MODEL_SEED', Date.now() % 1_000_000_000),
 }
 
-export async function explore(given: Given, { scripts, runs, seed, faults = {} }: Settings): Promise<Findings> {
+/** To make a script smaller is to play it again and again; this often is enough to read it. */
+const mostTries = 400
+
+export async function explore(given: Given, settings: Settings): Promise<Findings> {
+  const { scripts, runs, seed, faults = {} } = settings
   const ends = new Map<string, number>()
   const counts = { runs: 0, steps: 0, turns: 0 }
+  let tries: number | null = null
   const property = fc.asyncProperty(scripts, async (steps) => {
+    if (tries !== null) tries += 1
+    if (tries !== null && tries > mostTries) return
     const world = new World(given, faults)
-    await run(world, steps)
+    try {
+      await run(world, steps)
+    } catch (thrown) {
+      tries ??= 0
+      throw thrown
+    }
+    if (tries !== null) return
     counts.runs += 1
     counts.steps += steps.length
     counts.turns += world.turns.taken
@@ -44,7 +57,7 @@ export async function explore(given: Given, { scripts, runs, seed, faults = {} }
   const { failed, counterexample, numShrinks, numRuns } = await fc.check(property, { numRuns: runs, seed })
   const [steps] = counterexample ?? []
   if (!failed || steps === undefined) return { ...counts, ends, broken: null }
-  const found = `in run ${numRuns}, made smaller ${numShrinks} times; COUNTERMAND_MODEL_SEED=${seed} finds it again`
+  const found = `run ${numRuns}, made smaller ${numShrinks} times; COUNTERMAND_MODEL_SEED=${seed} finds it again`
   return { ...counts, ends, broken: `${await retold(new World(given, faults), steps)}\n(${found})\n` }
 }
 
@@ -54,7 +67,7 @@ async function retold(world: World, steps: readonly Step[]): Promise<string> {
     () => 'Nothing, when it was played again: that is another defect, of the model.',
     (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
   )
-  return `${what}\n\n${world.story.join('\n')}\n\n${JSON.stringify(steps)}`
+  return `${what}\n\n${world.story.join('\n')}`
 }
 
 export const summary = (what: string, seed: number, { runs, steps, turns, ends }: Findings): string => {

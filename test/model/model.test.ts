@@ -24,10 +24,12 @@ test('whatever happens, every promise of a cancel is kept', { timeout }, async (
   assert.equal(found.broken, null)
 })
 
-test('and over the real store', { timeout }, async () => {
-  const found = await explore(begin.sqlite, { scripts, runs: Math.ceil(runs / 20), seed })
+test('and over the real store, which tells the same stories', { timeout }, async () => {
+  const some = { scripts, runs: Math.ceil(runs / 20), seed }
+  const found = await explore(begin.sqlite, some)
   console.log(summary('model, SQLite', seed, found))
   assert.equal(found.broken, null)
+  assert.deepEqual(found, await explore(begin.memory, some))
 })
 
 test('and as far as it was backed up, by a server that is put back from a backup', { timeout }, async () => {

@@ -43,7 +43,7 @@ async function play(world: World, step: Step): Promise<void> {
 
 /** False where it means nothing. */
 async function act(world: World, step: Step): Promise<boolean> {
-  const { server, device, network, machine, clock } = world
+  const { server, device, network, machine, clock, promises } = world
   switch (step.do) {
     case 'issue':
       return (await server.issue(step.by)) !== null
@@ -99,6 +99,7 @@ async function act(world: World, step: Step): Promise<boolean> {
       return network.wake()
     case 'expire':
       await server.expire()
+      promises.expired()
       return true
     case 'restartServer':
       network.loseAll()

@@ -23,7 +23,7 @@ const startWithinSeconds = 30
 /** A reply that the device has read as the answer to what it had said. */
 interface Accepted {
   readonly may: ReadonlySet<string>
-  readonly sentAt: number | null
+  readonly sentAt: number
 }
 
 export class Promises {
@@ -36,6 +36,7 @@ export class Promises {
   private readonly offered = new Set<string>()
   private readonly newsKept = new Set<number>()
   private accepted: Accepted[] = []
+  private readonly permitted = new Set<string>()
 
   constructor(parts: PromiseParts) {
     this.parts = parts
@@ -112,7 +113,7 @@ export class Promises {
       this.heads.set(chain, { sequence, digest })
       if (statement !== null)
         this.expect(tables.statements.has(statement), 'a statement is kept with what it has caused')
-      if (actionId !== null) this.event(event, actionId)
+      if (actionId !== null) this.event(event, actionId, tables.statements.get(statement ?? '') ?? null)
     }
   }
 
@@ -122,15 +123,16 @@ export class Promises {
     return this.heads.get(chain) ?? { sequence: 0, digest: genesis }
   }
 
-  private event({ kind, statement, data }: EventRow, id: string): void {
-    this.parts.note(`server: ${kind} ${Number(id.slice(-12))} ${JSON.stringify(data)}`)
+  private event({ kind, data }: EventRow, id: string, jws: string | null): void {
+    const { commands: _, ...said } = data as { readonly commands?: unknown }
+    this.parts.note(`server: ${kind} ${Number(id.slice(-12))} ${JSON.stringify(said)}`)
     if (kind === 'action.cancel_requested') this.cancelled.add(id)
     if (kind === 'action.offered')
       this.expect(!this.cancelled.has(id), 'no offer is written after the cancel', id)
     if (kind !== 'action.cancelled') return
-    const { proof } = data as { proof?: string }
+    const { proof } = data as { readonly proof?: string }
     if (byDevice.includes(proof ?? null))
-      this.expect(statement !== null, `${proof} is kept with the statement that says so`, id)
+      this.expect(jws !== null && says(bodyOf(jws), id, proof), `${proof} is in the words that are kept`, id)
   }
 
   /** What is acknowledged has been kept. */
@@ -160,7 +162,7 @@ export class Promises {
   }
 
   /** The device has read this as an answer. */
-  arrived({ offers, starts }: Reply, sentAt: number | null): void {
+  arrived({ offers, starts }: Reply, sentAt: number): void {
     const may = new Set([...offers.map(({ id }) => id), ...starts])
     this.accepted.push({ may, sentAt })
   }
@@ -170,15 +172,23 @@ export class Promises {
     this.accepted = this.accepted.slice(-1)
   }
 
-  /** The device decides that an action begins. */
+  /** The server has just looked at its deadlines. */
+  expired(): void {
+    const now = new Date(this.parts.now())
+    for (const { id, deadlineAt } of this.last.actions.values())
+      this.expect(deadlineAt === null || deadlineAt > now, 'a deadline that has passed ends something', id)
+  }
+
+  /** The device decides that an action begins; or that it has ended, where it could not be prepared. */
   decided(id: string, atSeconds: number): void {
     const isFresh = ({ may, sentAt }: Accepted): boolean =>
-      may.has(id) && sentAt !== null && atSeconds - sentAt < startWithinSeconds
-    this.expect(this.accepted.some(isFresh), 'a start needs a permission that is fresh', id)
+      may.has(id) && atSeconds - sentAt < startWithinSeconds
+    if (this.accepted.some(isFresh)) this.permitted.add(id)
   }
 
   /** The script runs from this instant. */
   started(id: string): void {
+    this.expect(this.permitted.has(id), 'a start needs a permission that is fresh', id)
     this.expect(this.parts.truthOf(id).starts === 1, 'nothing starts twice', id)
     const action = this.last.actions.get(id)
     const proof = action?.proof ?? null
@@ -244,6 +254,12 @@ export class Promises {
     }
   }
 }
+
+/** Does a device's statement carry this proof? That something is missing from its list is one. */
+const says = ({ news, held }: Statement, id: string, proof: string | undefined): boolean =>
+  proof === 'not_received'
+    ? !held.some((action) => action.id === id)
+    : news.some((item) => item.action === id && item.kind === (proof === 'swept' ? 'stopped' : proof))
 
 /** An end, as it is counted and shown. */
 function wordOf({ phase, proof, cancel, lateOutcome }: Action): string {

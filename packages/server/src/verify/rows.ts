@@ -18,14 +18,11 @@ export function checkAction(row: Row, replayed: Replayed | undefined, newest: nu
     const what = `its last event is row ${row.last_event}, and the last that is kept of it is row ${last}`
     throw new Fault(isLater ? 'truncated tail' : 'changed row', where, what)
   }
-  const due = { ...toRow(action) }
-  const differing = Object.entries(flat(due, where)).find(
-    ([name, value]) => !isSame(value, flat(row, where)[name] ?? null),
-  )
-  if (differing === undefined) return
-  const [name, value] = differing
-  const [is, was] = [flat(row, where)[name], value].map((each) => JSON.stringify(each ?? null))
-  throw new Fault('changed row', where, `its ${name} is ${is}, and by its events it is ${was}`)
+  const [is, due] = [flat(row, where), flat(toRow(action), where)]
+  const name = Object.keys(due).find((each) => !isSame(due[each], is[each] ?? null))
+  if (name === undefined) return
+  const [found, wanted] = [is[name], due[name]].map((each) => JSON.stringify(each ?? null))
+  throw new Fault('changed row', where, `its ${name} is ${found}, and by its events it is ${wanted}`)
 }
 
 /** The columns, with what two of them hold spread out. */

@@ -37,16 +37,12 @@ const eventsOfKind = (chain: string, kind: string): string =>
 /** A SQLite file, in one read transaction. The server writes on; only its log cannot begin anew meanwhile. */
 export function openSqliteSnapshot(file: string): Snapshot {
   const { database, end } = openFile(file)
-  database.exec('PRAGMA cache_size = -65536')
+  database.exec('PRAGMA cache_size = -16384')
   database.exec('BEGIN')
   // The moment is that of the first look.
   database.prepare('select count(*) from settings').get()
-  const one = (sql: string, value: string): object | null => {
-    const statement = database.prepare(sql)
-    statement.setReadBigInts(true)
-    const row = statement.get(value)
-    return row === undefined ? null : plain(row)
-  }
+  const byDigest = database.prepare('select * from statements where digest = ?')
+  byDigest.setReadBigInts(true)
   return {
     rows: async function* (table) {
       const statement = database.prepare(selection(table, 'binary'))
@@ -57,7 +53,8 @@ export function openSqliteSnapshot(file: string): Snapshot {
       }
     },
     findStatement: (digest) => {
-      const row = one('select * from statements where digest = ?', digest)
+      const found = byDigest.get(digest)
+      const row = found === undefined ? null : plain(found)
       return Promise.resolve(row !== null && isRowOf('statements', row) ? row : null)
     },
     findEvents: (chain, kind) => {
