@@ -87,17 +87,12 @@ const run = promisify(execFile)
 /** `countermand verify` finds nothing wrong, with the device's folder beside the server's. */
 export async function assertVerified(
   { dataFolder, device }: World,
-  inside: readonly string[] = [],
+  { inside = [], flags = [] }: { inside?: readonly string[]; flags?: readonly string[] } = {},
 ): Promise<void> {
-  const flags = ['--data', dataFolder, '--agent', device.dataFolder]
-  const [file = '', ...args] = [...inside, process.execPath, verifyMain, ...flags]
+  const compared = ['--data', dataFolder, '--agent', device.dataFolder, ...flags]
+  const [file = '', ...args] = [...inside, process.execPath, verifyMain, ...compared]
   const { stdout } = await run(file, args).catch((thrown: { stdout?: string }) => ({
     stdout: thrown.stdout ?? String(thrown),
   }))
   assert.match(stdout, /^verified: /m)
-}
-
-/** Kinds of the alarms and notes of a chain: a device's, or the server's. */
-export async function eventsOf({ api }: World, issued: Issued): Promise<readonly string[]> {
-  return (await api.events(issued.id)).map(({ kind }) => kind)
 }

@@ -157,7 +157,7 @@ describe.skipIf(!isAble)('the server’s disk', { timeout }, () => {
   })
 
   test('has left no trace of all this: every word of it holds', async () => {
-    await assertVerified(world, mounts.inside)
+    await assertVerified(world, { inside: mounts.inside })
     const last = await startWaiting(world)
     letGo(last)
     await assertWhole(world, last)

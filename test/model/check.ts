@@ -5,7 +5,7 @@ import { run } from './play.ts'
 import type { Step } from './script.ts'
 import { World, type Given } from './world.ts'
 
-export interface Settings {
+export interface Search {
   readonly scripts: fc.Arbitrary<readonly Step[]>
   readonly runs: number
   readonly seed: number
@@ -31,10 +31,10 @@ export const settings = {
 }
 
 /** To make a script smaller is to play it again and again; this often is enough to read it. */
-const mostTries = 400
+const mostTries = 250
 
-export async function explore(given: Given, settings: Settings): Promise<Findings> {
-  const { scripts, runs, seed, faults = {} } = settings
+export async function explore(given: Given, search: Search): Promise<Findings> {
+  const { scripts, runs, seed, faults = {} } = search
   const ends = new Map<string, number>()
   const counts = { runs: 0, steps: 0, turns: 0 }
   let tries: number | null = null

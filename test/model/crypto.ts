@@ -52,7 +52,6 @@ export async function signCheaply(): Promise<void> {
     sign: async (_: unknown, key: object, data: Bytes) => exactly(mark(key, data)),
     verify: async (_: unknown, key: object, signature: Bytes, data: Bytes) =>
       mark(key, data).equals(view(signature)),
-    digest: async (_: unknown, data: Bytes) =>
-      exactly(createHash('sha256').update(view(data)).digest()),
+    digest: async (_: unknown, data: Bytes) => exactly(createHash('sha256').update(view(data)).digest()),
   })
 }

@@ -69,8 +69,7 @@ export interface DiskCalls {
 }
 
 export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
-  const call = <T>(what: string, path: string, act: () => T): Promise<T> =>
-    turns.take(`${what} ${path}`, act)
+  const call = <T>(what: string, path: string, act: () => T): Promise<T> => turns.take(`${what} ${path}`, act)
   const mkdir: DiskCalls['mkdir'] = async (path, options) => {
     if (disk.find(path) !== null) {
       if (options?.recursive) return undefined

@@ -62,7 +62,8 @@ async function outcomes(on: DiskCalls, root: string, made: readonly Call[]): Pro
   return found
 }
 
-const codeOf = (thrown: unknown): unknown => (thrown instanceof Error && 'code' in thrown ? thrown.code : thrown)
+const codeOf = (thrown: unknown): unknown =>
+  thrown instanceof Error && 'code' in thrown ? thrown.code : thrown
 
 /** Plays turns until the work is over. */
 async function played<T>(turns: Turns, work: Promise<T>): Promise<T> {
@@ -106,26 +107,30 @@ test('it answers every sequence of calls as a real one does', async () => {
   )
 })
 
-describe('after a power cut', () => {
-  /** A file whose text was synced or not, under a name that was synced or not. */
-  async function cutAfter(synced: { text: boolean; name: boolean }, pick: (of: number) => number): Promise<unknown> {
-    const [disk, turns] = [new Disk(), new Turns()]
-    disk.put('/f/old', 'old')
-    const on = diskCalls(disk, turns)
-    const work = async (): Promise<void> => {
-      const file = await on.open('/f/new', 'wx')
-      await file.writeFile('new')
-      if (synced.text) await file.sync()
-      const folder = await on.open('/f', 'r')
-      if (synced.name) await folder.sync()
-    }
-    await played(turns, work())
-    disk.cut(pick)
-    return contentOf(disk, '/f')
-  }
-  const worst = (): number => 0
-  const best = (of: number): number => of - 1
+/** Nothing of what was not synced has reached the disk, or all of it has. */
+const worst = (): number => 0
+const best = (of: number): number => of - 1
 
+/** A file whose text was synced or not, under a name that was synced or not. */
+async function cutAfter(
+  synced: { text: boolean; name: boolean },
+  pick: (of: number) => number,
+): Promise<unknown> {
+  const [disk, turns] = [new Disk(), new Turns()]
+  disk.put('/f/old', 'old')
+  const on = diskCalls(disk, turns)
+  const work = async (): Promise<void> => {
+    const file = await on.open('/f/new', 'wx')
+    await file.writeFile('new')
+    if (synced.text) await file.sync()
+    const folder = await on.open('/f', 'r')
+    if (synced.name) await folder.sync()
+  }
+  await played(turns, work())
+  disk.cut(pick)
+  return contentOf(disk, '/f')
+}
+describe('after a power cut', () => {
   test('what was synced, text and name, is there', async () => {
     const whole = { old: 'old', new: 'new' }
     assert.deepEqual(await cutAfter({ text: true, name: true }, worst), whole)

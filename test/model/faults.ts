@@ -17,12 +17,13 @@ export interface Faults {
   readonly disk?: (disk: Disk) => void
 }
 
+const unseen = (action: Action): Action =>
+  action.cancel !== null && (action.phase === 'queued' || action.phase === 'offered')
+    ? { ...action, cancel: { ...action.cancel, state: 'confirmed', undelivered: false } }
+    : action
+
 /** Whoever offers takes the cancel for settled. */
 function offersPastCancel(rooms: Rooms): Rooms {
-  const unseen = (action: Action): Action =>
-    action.cancel !== null && (action.phase === 'queued' || action.phase === 'offered')
-      ? { ...action, cancel: { ...action.cancel, state: 'confirmed', undelivered: false } }
-      : action
   return {
     ...rooms,
     actions: {
@@ -53,10 +54,10 @@ export const planted: Readonly<Record<string, Faults>> = {
   },
   'a start file that two can make': {
     disk: (disk) => {
-      const { link } = disk
+      const link = disk.link.bind(disk)
       disk.link = (from, to) => {
         if (disk.find(to) instanceof SimulatedFile) disk.remove(to)
-        link.call(disk, from, to)
+        link(from, to)
       }
     },
   },

@@ -9,6 +9,7 @@ import { openSigner } from '../../packages/server/src/signing/key-file.ts'
 import { Clock } from './clock.ts'
 import { signCheaply } from './crypto.ts'
 import { openMemoryStore } from './memory-store.ts'
+import { textOf } from './network.ts'
 import { Server, script, scriptSha256 } from './server.ts'
 import { openRealStore } from './sqlite-store.ts'
 import { noTables } from './tables.ts'
@@ -51,8 +52,8 @@ async function upload(server: Server): Promise<void> {
 
 async function enrolDevice(server: Server, folder: string): Promise<void> {
   const { token } = await makeEnrolmentToken(server.app, { server: url, forDevice: null, by: 'ann' })
-  vi.stubGlobal('fetch', async (_: string, { body }: RequestInit) => {
-    const { status, text } = await server.enrol(String(body))
+  vi.stubGlobal('fetch', async (_: string, asked: RequestInit) => {
+    const { status, text } = await server.enrol(textOf(asked))
     return new Response(text, { status })
   })
   const system = { hostName: 'ws-1', osPlatform: 'Linux', osVersion: null, osBuild: null }

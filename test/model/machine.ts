@@ -77,7 +77,9 @@ export class Machine {
     const scope = this.scopes.get(`scope/${id}`)
     if (scope === undefined || !this.executes(id)) return false
     const isScript = scope.script
-    this.parts.note(`machine: ${isScript ? 'the script' : 'what is left'} of action ${Number(id.slice(-12))} ends`)
+    this.parts.note(
+      `machine: ${isScript ? 'the script' : 'what is left'} of action ${Number(id.slice(-12))} ends`,
+    )
     if (isScript) {
       this.truths.set(id, { ...this.truthOf(id), exited: status })
       const folder = this.parts.disk.find(scope.folder)
@@ -145,7 +147,8 @@ export class Machine {
 
   private make(id: string): string {
     const path = `scope/${id}`
-    if (this.truthOf(id).starts > 0) this.parts.promises.break(`a scope is made again after a start in it: ${id}`)
+    if (this.truthOf(id).starts > 0)
+      this.parts.promises.break(`a scope is made again after a start in it: ${id}`)
     if (!this.scopes.get(path)?.exists)
       this.scopes.set(path, { exists: true, isFrozen: false, script: false, child: false, folder: '' })
     return path

@@ -104,9 +104,9 @@ function openAppender(box: Box): Appender {
   }
 }
 
-const openEvents = ({ add, keep }: Appender): EventRows => ({
-  append: async (chain, note, at, cause) => add({ chain, note, at, actionId: null, cause }),
-  keep: async (_machineId, cause) => keep(cause),
+const openEvents = (events: Appender): EventRows => ({
+  append: async (chain, note, at, cause) => events.add({ chain, note, at, actionId: null, cause }),
+  keep: async (_machineId, cause) => events.keep(cause),
   ofAction: async () => {
     throw new Error('The model looks at the events themselves.')
   },
@@ -138,11 +138,12 @@ function openDevices(box: Box): DeviceRows {
   }
 }
 
+const never = (): never => {
+  throw new Error('No script of the model asks for this.')
+}
+
 function roomsOf(box: Box): Rooms {
   const appender = openAppender(box)
-  const never = (): never => {
-    throw new Error('No script of the model asks for this.')
-  }
   return {
     actions: openActions(box, appender),
     devices: openDevices(box),

@@ -3,8 +3,9 @@
  * hands of chance. COUNTERMAND_MODEL_RUNS and COUNTERMAND_MODEL_SEED look for longer, and look again.
  */
 import assert from 'node:assert/strict'
-import { beforeAll, describe, test } from 'vitest'
-import './stage.ts'
+import { afterEach, beforeAll, describe, test } from 'vitest'
+// First: what is imported after it lives in its world.
+import { stage } from './stage.ts'
 import { explore, settings, summary } from './check.ts'
 import { planted } from './faults.ts'
 import { beginnings, type Beginnings } from './given.ts'
@@ -16,6 +17,10 @@ const timeout = 0
 let begin: Beginnings
 beforeAll(async () => {
   begin = await beginnings()
+})
+
+afterEach(() => {
+  assert.equal(stage.outside, null, 'nothing of a run outlives it')
 })
 
 test('whatever happens, every promise of a cancel is kept', { timeout }, async () => {

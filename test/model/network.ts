@@ -37,9 +37,15 @@ export interface NetworkParts {
   readonly arrived: (reply: Reply, sentAt: number) => void
 }
 
-export const bodyOf = <Body>(jws: string): Body => {
+/** What a signed text says, whether or not the signature holds. */
+export const bodyOf = (jws: string): unknown => {
   const [, payload = ''] = jws.split('.')
-  return JSON.parse(Buffer.from(payload, 'base64url').toString()) as Body
+  return JSON.parse(Buffer.from(payload, 'base64url').toString())
+}
+
+export const textOf = ({ body }: RequestInit): string => {
+  if (typeof body !== 'string') throw new Error('That is no text.')
+  return body
 }
 
 /** As much of a response as the agent looks at. */
@@ -65,11 +71,11 @@ export class Network {
   }
 
   /** What the agent takes for `fetch`. */
-  readonly fetch = (url: string | URL | Request, init: RequestInit = {}): Promise<Response> => {
-    const path = new URL(String(url)).pathname
-    if (path === devicePaths.sync) return this.say(String(init.body), init.signal)
+  readonly fetch = (url: string, init: RequestInit = {}): Promise<Response> => {
+    const path = new URL(url).pathname
+    if (path === devicePaths.sync) return this.say(textOf(init), init.signal)
     if (path === devicePaths.wake) return Promise.resolve(this.listen(init.signal))
-    if (path === devicePaths.enrol) return this.enrol(String(init.body))
+    if (path === devicePaths.enrol) return this.enrol(textOf(init))
     const isResult = init.method === 'PUT'
     return this.parts.turns.take(isResult ? 'upload' : 'download', () => this.transfer(path, init))
   }
@@ -132,7 +138,7 @@ export class Network {
   private heard(jws: string): Said {
     const known = this.statements.find((said) => said.jws === jws)
     if (known !== undefined) return known
-    const { nonce } = bodyOf<Statement>(jws)
+    const { nonce } = bodyOf(jws) as Statement
     const said = { jws, nonce, key: this.parts.key(), firstSentAt: this.parts.bootSeconds() }
     this.statements.push(said)
     return said

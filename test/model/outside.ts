@@ -9,8 +9,6 @@ import type { World } from './world.ts'
 /** Lets something happen in a world, and nothing of it outlive that. */
 export async function during(world: World, happen: () => Promise<void>): Promise<void> {
   const { clock, network } = world
-  const { timeout } = AbortSignal
-  const { random } = Math
   stage.outside = outsideOf(world)
   vi.stubGlobal('fetch', network.fetch)
   vi.stubGlobal('Date', clock.Date)
@@ -18,19 +16,28 @@ export async function during(world: World, happen: () => Promise<void>): Promise
   vi.stubGlobal('setInterval', (fire: () => void, ms: number) => clock.set(ms, fire, true))
   vi.stubGlobal('clearTimeout', (id: number) => clock.clear(id))
   vi.stubGlobal('clearInterval', (id: number) => clock.clear(id))
-  // Not spied on: a spy would remember every call.
-  AbortSignal.timeout = (ms) => timeoutOf(world, ms)
-  Math.random = () => 0.5
+  const putBack = [
+    replace(AbortSignal, 'timeout', (ms) => timeoutOf(world, ms)),
+    replace(Math, 'random', () => 0.5),
+  ]
   try {
     world.disk.put(`${dataFolder}/identity.json`, world.given.identity)
     world.faults.disk?.(world.disk)
     await happen()
   } finally {
     world.device.kill()
-    AbortSignal.timeout = timeout
-    Math.random = random
+    for (const put of putBack) put()
     vi.unstubAllGlobals()
     stage.outside = null
+  }
+}
+
+/** Not a spy, which would remember every call. */
+function replace<Of extends object, Name extends keyof Of>(of: Of, name: Name, by: Of[Name]): () => void {
+  const before = of[name]
+  of[name] = by
+  return () => {
+    of[name] = before
   }
 }
 

@@ -132,14 +132,18 @@ export class Promises {
     if (kind !== 'action.cancelled') return
     const { proof } = data as { readonly proof?: string }
     if (byDevice.includes(proof ?? null))
-      this.expect(jws !== null && says(bodyOf(jws), id, proof), `${proof} is in the words that are kept`, id)
+      this.expect(
+        jws !== null && says(bodyOf(jws) as Statement, id, proof),
+        `${proof} is in the words that are kept`,
+        id,
+      )
   }
 
   /** What is acknowledged has been kept. */
   private heard(tables: Tables): void {
     for (const [digest, jws] of tables.statements) {
       if (this.last.statements.has(digest)) continue
-      for (const { n } of bodyOf<Statement>(jws).news) this.newsKept.add(n)
+      for (const { n } of (bodyOf(jws) as Statement).news) this.newsKept.add(n)
     }
     for (const { id, order, keyThumbprint } of tables.devices.values()) {
       const before = this.last.devices.get(id)
@@ -192,7 +196,8 @@ export class Promises {
     this.expect(this.parts.truthOf(id).starts === 1, 'nothing starts twice', id)
     const action = this.last.actions.get(id)
     const proof = action?.proof ?? null
-    if (proof !== null && proof !== 'attested') this.break(`it starts after it was shown to be ${proof}: ${id}`)
+    if (proof !== null && proof !== 'attested')
+      this.break(`it starts after it was shown to be ${proof}: ${id}`)
   }
 
   /** A server that is put back from a backup knows no more than that; what holds is held against that from here on. */
@@ -224,16 +229,18 @@ export class Promises {
   /** Nothing is left to be done or said, but for what runs and may run. */
   areOver(running: readonly string[]): boolean {
     return [...this.last.actions.values()].every((action) =>
-      isOpen(action)
-        ? running.includes(action.id) && !isOutstanding(action.cancel)
-        : !isUndelivered(action),
+      isOpen(action) ? running.includes(action.id) && !isOutstanding(action.cancel) : !isUndelivered(action),
     )
   }
 
   /** A device that can be reached settles every cancel itself. */
   cancelsAreSettled(): void {
     for (const [id, { phase, cancel }] of this.last.actions)
-      this.expect(!isOutstanding(cancel), `a cancel is settled, and this one is ${cancel?.state} in ${phase}`, id)
+      this.expect(
+        !isOutstanding(cancel),
+        `a cancel is settled, and this one is ${cancel?.state} in ${phase}`,
+        id,
+      )
   }
 
   /** Everything is well again and all has been said: the ends are true, and both sides agree. */

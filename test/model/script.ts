@@ -39,9 +39,6 @@ type Name = keyof Steps
 export type Step = { [Of in Name]: { readonly do: Of } & Steps[Of] }[Name]
 
 export const untilIdle = 10_000
-const seconds = 1_000
-const minutes = 60 * seconds
-const hours = 60 * minutes
 
 const which = fc.nat({ max: 3 })
 const record = fc.nat({ max: 20 })
@@ -49,11 +46,9 @@ const by = fc.constantFrom('ann', 'bob')
 const order = fc.array(fc.nat({ max: 5 }), { maxLength: 6 })
 const someTurns = fc.integer({ min: 1, max: 40 })
 const turns = fc.oneof(someTurns, someTurns, fc.constant(untilIdle))
-// On both sides of what matters: 30 s of a permission, the run limit, a permission's sleep, the deadlines of days.
-const ms = fc.constantFrom(
-  ...[seconds, seconds, 5 * seconds, 29 * seconds, 31 * seconds, 31 * seconds],
-  ...[6 * minutes, 11 * minutes, 25 * hours, 73 * hours],
-)
+// On both sides of what matters: 30 s of a permission, the run limit, and the deadlines, which are days.
+const seconds = [1, 1, 5, 29, 31, 31, 360, 660, 25 * 3_600, 73 * 3_600]
+const ms = fc.constantFrom(...seconds.map((some) => some * 1_000))
 const few = fc.nat({ max: 2 })
 
 type Fields<Of extends Name> = { [Key in keyof Steps[Of]]: fc.Arbitrary<Steps[Of][Key]> }
@@ -98,7 +93,7 @@ export const scriptsWithRestores = scriptsOf({ ...known, backUp: [2, {}], restor
 
 const newest = (index: Which, what: string): string =>
   index === 0 ? `the newest ${what}` : `the newest ${what} but ${index}`
-const inOrder = (order: Order): string => (order.length === 0 ? '' : `, in the order ${order.join(' ')}`)
+const inOrder = (turns: Order): string => (turns.length === 0 ? '' : `, in the order ${turns.join(' ')}`)
 
 /** A step as a sentence. */
 export function told(step: Step): string {

@@ -57,6 +57,10 @@ export const scriptSha256 = createHash('sha256').update(script).digest('hex')
 /** Fixed, so that one script has one run. */
 const deviceId = 'de'.repeat(20)
 
+const nobody = (): never => {
+  throw new Error('No script of the model asks for this.')
+}
+
 export class Server {
   readonly app: App
   private readonly parts: ServerParts
@@ -73,9 +77,6 @@ export class Server {
       epoch: this.epoch(),
       digest: digestOf,
     }))
-    const nobody = (): never => {
-      throw new Error('No script of the model asks for this.')
-    }
     const epoch = (): string => this.epoch()
     this.app = {
       identity: {

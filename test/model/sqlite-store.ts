@@ -41,12 +41,19 @@ export function openRealStore(given: Tables, moment: () => Moment): OpenStore {
   }
 }
 
-async function fill(db: Kysely<Schema>, { devices, events, heads, library, enrolments }: Tables): Promise<void> {
+async function fill(
+  db: Kysely<Schema>,
+  { devices, events, heads, library, enrolments }: Tables,
+): Promise<void> {
   const rooms: Rooms = roomsOf(db, nothingTouched())
   for (const device of devices.values()) await rooms.devices.create(device)
   for (const entry of library.values()) await rooms.library.put(entry)
   for (const row of enrolments.values()) await rooms.enrolments.create(row)
-  for (const [chain, head] of heads) await db.insertInto('chains').values({ chain, ...head }).execute()
+  for (const [chain, head] of heads)
+    await db
+      .insertInto('chains')
+      .values({ chain, ...head })
+      .execute()
   for (const { actionId, alarm, data, ...same } of events) {
     const texts = { action_id: actionId, alarm: alarm ? 1 : 0, data: JSON.stringify(data) }
     await db

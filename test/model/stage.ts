@@ -2,8 +2,11 @@
  * The outside world of whatever is imported after this: disk, timers, clock, and the gate of replies. While a world is on the
  * stage the agent lives in it; while there is none, everything is as it always is.
  */
-import type { DiskCalls } from './disk-calls.ts'
+import type * as calls from 'node:fs/promises'
 import { vi } from 'vitest'
+import type * as clock from '../../packages/agent/src/host/clock.ts'
+import type * as verify from '../../packages/agent/src/verify.ts'
+import type { DiskCalls } from './disk-calls.ts'
 
 /** What the mocked modules ask. */
 export interface Outside {
@@ -19,14 +22,12 @@ export interface Outside {
   readonly openReply: OpenReply | null
 }
 
-export type OpenReply = (typeof import('../../packages/agent/src/verify.ts'))['openReply']
+export type OpenReply = typeof verify.openReply
 
 export const stage: { outside: Outside | null } = { outside: null }
 
-type Calls = typeof import('node:fs/promises')
-
 vi.mock('node:fs/promises', () => {
-  const real: Calls = process.getBuiltinModule('node:fs/promises')
+  const real: typeof calls = process.getBuiltinModule('node:fs/promises')
   const names = ['open', 'readFile', 'readdir', 'mkdir', 'link', 'rename', 'unlink', 'rm'] as const
   const simulated = names.map((name) => {
     const call = (...args: unknown[]): unknown =>
@@ -60,7 +61,7 @@ vi.mock('node:timers/promises', () => {
 })
 
 vi.mock('../../packages/agent/src/host/clock.ts', async (importReal) => {
-  const real = await importReal<typeof import('../../packages/agent/src/host/clock.ts')>()
+  const real = await importReal<typeof clock>()
   return {
     ...real,
     bootSeconds: () => stage.outside?.bootSeconds() ?? real.bootSeconds(),
@@ -69,7 +70,7 @@ vi.mock('../../packages/agent/src/host/clock.ts', async (importReal) => {
 })
 
 vi.mock('../../packages/agent/src/verify.ts', async (importReal) => {
-  const real = await importReal<typeof import('../../packages/agent/src/verify.ts')>()
+  const real = await importReal<typeof verify>()
   const openReply: OpenReply = (...given) => (stage.outside?.openReply ?? real.openReply)(...given)
   return { ...real, openReply }
 })

@@ -102,7 +102,7 @@ export class World {
       if (!isRightly) this.promises.break(`the server refuses its own device: ${status} ${text}`)
       return { status, text }
     }
-    const answer = { status, text, reply: bodyOf<Reply>(text) }
+    const answer = { status, text, reply: bodyOf(text) as Reply }
     this.network.replies.push(answer)
     this.promises.replied(answer.reply)
     return answer

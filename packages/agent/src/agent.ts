@@ -41,6 +41,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   let ticket: string | null = null
   const transfer = openTransfer({ server: identity.server, ticket: () => ticket, renew: () => loop.soon() })
   const runner = openRunner({ journal, news, host, transfer, log, syncSoon: () => loop.soon() })
+  const retold = new Set<string>()
   const loop = openLoop({
     sync,
     log,
@@ -56,7 +57,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       ticket = reply.ticket
     },
     hasNews: () => news.pending().length > 0,
-    obey: (answer) => obey({ journal, news, runner, host }, answer, sync.epoch),
+    obey: (answer) => obey({ journal, news, runner, host, retold }, answer, sync.epoch),
   })
   await recover({ journal, news, runner })
   const wakeUps = listen({

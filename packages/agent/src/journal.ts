@@ -127,7 +127,9 @@ function safe(id: string): string {
  */
 async function mend(folder: string): Promise<void> {
   const isThere = (name: string): boolean => existsSync(join(folder, name))
-  if (!isThere('offer.json') || isThere('verdict.json') || !isThere('run/stdout')) return
+  // Half accepted, or half forgotten: nothing, and nobody would look at it again.
+  if (!isThere('offer.json')) return removeFolder(folder)
+  if (isThere('verdict.json') || !isThere('run/stdout')) return
   const unknown = { scope: '', bootId: 'lost', bootSeconds: 0 }
   const verdict: Verdict = { verdict: 'start', ...unknown, at: new Date().toISOString() }
   await createExclusively(join(folder, 'verdict.json'), JSON.stringify(verdict))

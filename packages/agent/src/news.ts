@@ -10,7 +10,7 @@ import {
   type NewsItem,
   type NewsKind,
 } from '@countermand/contract'
-import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
+import { makeFolder, removeDrafts, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 
@@ -33,6 +33,7 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
   // Another key is another chain; what an earlier incarnation has said stays as it is.
   const folder = join(dataFolder, `news-${genesis.slice(0, 16)}`)
   await makeFolder(folder)
+  await removeDrafts(folder)
   const fileOf = (n: number): string => join(folder, `${String(n).padStart(12, '0')}.json`)
   const kept: NewsItem[] = []
   for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).toSorted()) {

@@ -1,5 +1,5 @@
 /** Obeys a reply: cancels first, then permissions, then offers, then what may be forgotten. Each is journalled first. */
-import type { Held, Reply } from '@countermand/contract'
+import type { Held, News, Reply } from '@countermand/contract'
 import type { Host } from './host/host.ts'
 import type { Journal, Record } from './journal.ts'
 import { killPoint } from './kill-points.ts'
@@ -8,6 +8,8 @@ import type { Runner } from './runner.ts'
 import type { Answer } from './sync.ts'
 
 export interface OrderParts {
+  /** Ends that were told once more by this agent, because they were asked for. */
+  readonly retold: Set<string>
   readonly journal: Journal
   readonly news: NewsLog
   readonly runner: Runner
@@ -35,7 +37,7 @@ export async function obey(
  * A cancel and a start make the same file; one of them wins. A cancel of something never accepted needs nothing: that it is not
  * in the next list is its proof.
  */
-async function cancel({ journal, news, runner, host }: OrderParts, id: string): Promise<void> {
+async function cancel({ journal, news, runner, host, retold }: OrderParts, id: string): Promise<void> {
   const record = await journal.find(id)
   if (record === null) {
     const ended = await journal.remembered(id)
@@ -43,7 +45,8 @@ async function cancel({ journal, news, runner, host }: OrderParts, id: string): 
     if (ended !== null) await news.tell(ended)
     return
   }
-  if (record.outcome !== null || record.cancelledAt !== null) return
+  if (record.outcome !== null) return tellAgain({ news, retold }, record.outcome)
+  if (record.cancelledAt !== null) return
   const at = host.now()
   try {
     const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
@@ -60,6 +63,16 @@ async function cancel({ journal, news, runner, host }: OrderParts, id: string): 
   // Not after it is told: in the journal already, the cancel would not be taken a second time.
   runner.cancel(id)
   await told
+}
+
+/** A server that asks how it ended has not heard, or has forgotten. Once is enough: an answer that is no help would be asked for for ever. */
+async function tellAgain(
+  { news, retold }: Pick<OrderParts, 'news' | 'retold'>,
+  outcome: News,
+): Promise<void> {
+  if (retold.has(outcome.action) || news.isPending(outcome.action, outcome.kind)) return
+  retold.add(outcome.action)
+  await news.tell(outcome)
 }
 
 async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise<readonly Record[]> {

@@ -217,9 +217,17 @@ describe('a cancel', () => {
       await parts.order({ cancels: [id] })
       await parts.order({ cancels: [id] })
       await parts.outcome(id)
-      await parts.order({ cancels: [id] })
       assert.equal(parts.told(id).filter(({ kind }) => kind === 'cancel_acknowledged').length, 1)
       assert.equal(parts.told(id).filter(({ kind }) => kind === 'stopped').length, 1)
+    }))
+
+  test('that is asked for again after its end was heard is answered once more, and not a third time', () =>
+    withAgent(async (parts, _machine, id) => {
+      await parts.start(id)
+      await parts.order({ cancels: [id] })
+      await parts.outcome(id)
+      for (let asked = 0; asked < 3; asked += 1) await parts.order({ cancels: [id] })
+      assert.equal(parts.told(id).filter(({ kind }) => kind === 'stopped').length, 2)
     }))
 
   test('meets an exit that was on disk before the freeze: too late, the work had finished', () =>

@@ -177,8 +177,11 @@ class Task {
         return thrown instanceof Error ? thrown : new Error(String(thrown))
       throw thrown
     })
-    if (!(prepared instanceof Error) && !(await this.permission())) return this.withdrawn(scope)
+    const mayStart = prepared instanceof Error ? !this.stops.cancelled.aborted : await this.permission()
     const at = host.now()
+    // A cancel whose own word could not be written yet: what it kept from starting is not to be called failed.
+    if (!mayStart && this.stops.cancelled.aborted) await journal.decide(this.id, { verdict: 'withdrawn', at })
+    if (!mayStart) return this.withdrawn(scope)
     const start = {
       verdict: 'start',
       scope,

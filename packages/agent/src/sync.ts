@@ -18,7 +18,7 @@ import {
   type Statement,
 } from '@countermand/contract'
 import { bootId, bootSeconds } from './host/clock.ts'
-import { writeDurably } from './host/files.ts'
+import { removeDrafts, writeDurably } from './host/files.ts'
 import type { Identity } from './identity.ts'
 import { readJson } from './journal.ts'
 import { killPoint } from './kill-points.ts'
@@ -70,6 +70,7 @@ export class Sync {
   }
 
   static async open(dataFolder: string, identity: Identity): Promise<Sync> {
+    await removeDrafts(dataFolder)
     const file = join(dataFolder, `sync-${identity.keyThumbprint.slice(0, 16)}.json`)
     const start = {
       seq: 0,

@@ -65,5 +65,6 @@ async function stream(options: WakeOptions, ticket: string): Promise<boolean> {
 function hear({ wake, seen }: WakeOptions, line: string): void {
   if (line === 'event: wake') wake()
   const work = /^data: (\d+)$/.exec(line)?.[1]
-  if (work !== undefined && Number(work) > seen()) wake()
+  // Less than was seen is news too: of a server that was put back from a backup.
+  if (work !== undefined && Number(work) !== seen()) wake()
 }

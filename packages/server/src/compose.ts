@@ -106,7 +106,10 @@ async function openDatabase(
   const { now, committed, died } = options
   if (config.databaseUrl !== null) {
     const db = openPostgres(config.databaseUrl)
-    const identity = await prepare(db, config.restored ? now() : null)
+    const identity = await prepare(db, config.restored ? now() : null).catch(async (thrown: unknown) => {
+      await db.destroy()
+      throw thrown
+    })
     const known = { epoch: identity.epoch, digest: digestOf }
     return { identity, store: openPostgresStore({ db, known, now, committed, works: { reads, writes } }) }
   }

@@ -1,7 +1,7 @@
 // Files that are what they say after a power cut: whole or not there, and in their folder.
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, rename, rm, unlink } from 'node:fs/promises'
-import { dirname, resolve } from 'node:path'
+import { link, mkdir, open, readdir, rename, rm, unlink } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 
 const forOwnerOnly = 0o600
 
@@ -112,4 +112,12 @@ async function writeDraft(path: string, content: Uint8Array | string, mode: numb
     await file.close()
   }
   return draft
+}
+
+/** Removes drafts that a crash has left in a folder: files under other names than their own, which nobody would ever read. */
+export async function removeDrafts(folder: string): Promise<void> {
+  const names = await readdir(folder)
+  await Promise.all(
+    names.filter((name) => name.includes('.tmp-')).map((name) => rm(join(folder, name), { force: true })),
+  )
 }

@@ -59,10 +59,11 @@ export async function openParts(
     log: () => undefined,
   })
   await recover({ journal, news, runner })
+  const retold = new Set<string>()
   const order: Parts['order'] = (given, ageSeconds = 0) => {
     const sentAt = ageSeconds === null ? null : machine.seconds - ageSeconds
     return obey(
-      { journal, news, runner, host },
+      { journal, news, runner, host, retold },
       { reply: replyOf(given), sentAt, isRepeated: false },
       'epoch-1',
     )

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import type { Action, ActionEvent, Order } from './action-shape.ts'
 import { advance, isOpen, isOutstanding, issue, openPhases, ownerOf } from './action.ts'
+import { recordOf } from './history.ts'
 import { cancelledAt, statusOf } from './status.ts'
 import { Refusal } from './errors.ts'
 
@@ -199,8 +200,12 @@ test('a running action is cancelled by stopped or swept, and by nothing weaker',
   assert.deepEqual(cancelledAt(end), at)
 })
 
-test('stopped without a cancel changes nothing: nobody asked for it', () => {
-  assert.equal(after(running, stopped), running)
+test('the end of a cancel that a restored server has forgotten is taken, with its proof and an alarm', () => {
+  const end = after(running, stopped)
+  assert.deepEqual([end.phase, end.proof, end.cancel], ['cancelled', 'stopped', null])
+  assert.equal(recordOf(running, end, stopped).at(-1)?.alarm, true)
+  const refused = after(accepted, { kind: 'refused_start', commands: [] })
+  assert.deepEqual([refused.phase, refused.proof], ['cancelled', 'refused_start'])
 })
 
 test('a cancel that comes after the work had ended is too late, and says so', () => {

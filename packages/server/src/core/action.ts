@@ -89,7 +89,9 @@ export function issue(order: Order, commands: readonly CommandOutcome[]): Action
 export function advance(action: Action, event: ActionEvent, at: Date): Action {
   if (event.kind === 'cancel_requested' && sameRequest(action, event)) return action
   if (!meaningful[event.kind].includes(action.phase)) return outOfPlace(action, event, at)
-  if (needsCancel.includes(event.kind) && !isOutstanding(action.cancel)) return outOfPlace(action, event, at)
+  if (needsCancel.includes(event.kind) && !isOutstanding(action.cancel) && !isForgotten(action, event)) {
+    return outOfPlace(action, event, at)
+  }
 
   const change = consequence(action, event, at)
   if (change === null) return action
@@ -97,6 +99,13 @@ export function advance(action: Action, event: ActionEvent, at: Date): Action {
   if (isOpen(next)) return { ...next, deadlineAt: deadlineAfter(action, next, at) }
   return { ...next, deadlineAt: null, finishedAt: at }
 }
+
+/**
+ * A device tells how a cancel ended that nobody here knows of: this server was put back from a backup since. Its signed word
+ * stands, or an action would wait for an end that it has had.
+ */
+export const isForgotten = ({ cancel }: Action, { kind }: ActionEvent): boolean =>
+  cancel === null && (kind === 'stopped' || kind === 'refused_start' || kind === 'reverted')
 
 /** The same caller with the same words, so that a lost answer can be asked for again. */
 function sameRequest({ phase, cancel }: Action, event: CallerEvent & { kind: 'cancel_requested' }): boolean {

@@ -28,6 +28,8 @@ export interface StatementOrder {
   readonly digest: string
   /** Digests of statements taken lately, the last one included: a copy of one of them is a replay. */
   readonly recent: readonly string[]
+  /** From this `seq` on `recent` has a gap nowhere; what was taken before a restore is not remembered. */
+  readonly completeFrom: number
   /** Number and digest of the last news item taken. */
   readonly news: number
   readonly newsDigest: string
@@ -41,6 +43,7 @@ export const startOrder = (keyThumbprint: string): StatementOrder => ({
   seq: 0,
   digest: keyThumbprint,
   recent: [],
+  completeFrom: 1,
   news: 0,
   newsDigest: keyThumbprint,
   forked: false,
@@ -66,7 +69,8 @@ export function judge(
   if (order.forked) return 'forked'
   if (statement.seq === order.seq + 1 && statement.previous === order.digest) return 'take'
   if (statement.seq > order.seq && isRestored) return 'take'
-  return statement.seq <= order.seq - recentStatements ? 'late' : 'forked'
+  const known = Math.max(order.completeFrom, order.seq - recentStatements + 1)
+  return statement.seq < known ? 'late' : 'forked'
 }
 
 /**
@@ -81,5 +85,6 @@ export const taken = (order: StatementOrder, seq: number, digest: string): State
   ...order,
   seq,
   digest,
+  completeFrom: seq === order.seq + 1 ? order.completeFrom : seq,
   recent: [...order.recent.slice(1 - recentStatements), digest],
 })

@@ -1,6 +1,6 @@
 /** What is written down of a change: the names of the events, and what each carries. */
 import type { Action, ActionEvent } from './action-shape.ts'
-import { isOutstanding } from './action.ts'
+import { isForgotten, isOutstanding } from './action.ts'
 
 export interface Recorded {
   readonly kind: string
@@ -32,7 +32,7 @@ export function recordOf(before: Action, after: Action, event: ActionEvent): rea
     if (kind === 'forced') return [note('cancel_forced'), note('cancelled', proof)]
     return kind === 'cancel_requested'
       ? [note(kind), note('cancelled', proof)]
-      : [note('cancelled', { ...proof, said: kind })]
+      : [note('cancelled', { ...proof, said: kind }, isForgotten(before, event))]
   }
   if (kind === 'revert_failed') return [note('revert_failed', proof, true)]
   const alarm = kind === 'journal_lost'

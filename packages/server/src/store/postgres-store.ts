@@ -20,13 +20,33 @@ export interface PostgresStoreOptions {
 /** More than this many writers in a row being faster is no accident. */
 const mostTries = 50
 
-export function openPostgresStore({ db, known, now, works, committed }: PostgresStoreOptions): Store {
-  // All that a piece of work looks at is of one state. Of two that then write the same row, the second is overtaken, even
-  // if it came to that row, or that end of a chain, only after the first had committed: what it looked at before is old.
-  const oneState = () => db.transaction().setIsolationLevel('repeatable read')
+export function openPostgresStore(options: PostgresStoreOptions): Store {
+  const { db, known, now, works } = options
+  const write = openWrites(options)
+  const read = (item: Item): Promise<unknown> =>
+    oneState(db)
+      .setAccessMode('read only')
+      .execute((tx) => perform(works.reads, item, roomsOf(tx, nothingTouched()), known))
+      .catch(fail)
+  return {
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
+    read: (name, input) => read({ name, input, at: now() }) as never,
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
+    write: (name, input) => write({ name, input, at: now() }).catch(fail) as never,
+    close: () => db.destroy(),
+  }
+}
+
+/**
+ * All that a piece of work looks at is of one state. Of two that then write the same row, the second is overtaken, even if
+ * it came to that row, or that end of a chain, only after the first had committed: what it looked at before is old.
+ */
+const oneState = (db: Kysely<Tables>) => db.transaction().setIsolationLevel('repeatable read')
+
+function openWrites({ db, known, works, committed }: PostgresStoreOptions): (item: Item) => Promise<unknown> {
   const attempt = async (item: Item): Promise<unknown> => {
     const touched = nothingTouched()
-    const value = await oneState().execute(async (tx) => {
+    const value = await oneState(db).execute(async (tx) => {
       const answer = await perform(works.writes, item, roomsOf(tx, touched), known)
       killPoint('batch-uncommitted')
       return answer
@@ -36,31 +56,29 @@ export function openPostgresStore({ db, known, now, works, committed }: Postgres
     if (!isNothing(change)) committed(change)
     return value
   }
-  const write = async (item: Item): Promise<unknown> => {
-    for (let tries = 1; ; tries += 1) {
+  const attemptAgain = async (item: Item): Promise<unknown> => {
+    for (let tries = 2; tries <= mostTries; tries += 1) {
       try {
         return await attempt(item)
       } catch (thrown) {
-        if (!isOvertaken(thrown)) throw refusalOf(thrown) ?? thrown
-        if (tries === mostTries) throw new Refusal('ServiceUnavailable', crowded)
+        if (!isOvertaken(thrown)) throw thrown
       }
     }
+    throw new Refusal('ServiceUnavailable', crowded)
   }
-  const read = async (item: Item): Promise<unknown> => {
-    try {
-      const look = oneState().setAccessMode('read only')
-      return await look.execute((tx) => perform(works.reads, item, roomsOf(tx, nothingTouched()), known))
-    } catch (thrown) {
-      throw refusalOf(thrown) ?? thrown
-    }
-  }
-  return {
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
-    read: (name, input) => read({ name, input, at: now() }) as never,
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
-    write: (name, input) => write({ name, input, at: now() }) as never,
-    close: () => db.destroy(),
-  }
+  let turn: Promise<unknown> = Promise.resolve()
+  return (item) =>
+    attempt(item).catch((thrown: unknown) => {
+      if (!isOvertaken(thrown)) throw thrown
+      // One after the other: those who crowd around one row would go on overtaking each other.
+      const done = turn.then(() => attemptAgain(item))
+      turn = done.catch(() => undefined)
+      return done
+    })
+}
+
+function fail(thrown: unknown): never {
+  throw refusalOf(thrown) ?? thrown
 }
 
 const crowded = 'Too many write the same at once. Nothing was stored; try again.'

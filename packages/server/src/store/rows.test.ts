@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { afterAll, beforeAll, beforeEach, test } from 'vitest'
 import type { ActionEvent } from '../core/action-shape.ts'
 import { onEachDatabase } from '../testing/databases.ts'
+import { numbers } from '../testing/dice.ts'
 import { day, minute, start } from '../testing/server.ts'
 import { deviceOf, openTestStore, orderOf, type TestStore } from '../testing/store.ts'
 import { digestOf } from './events.ts'
@@ -38,7 +39,6 @@ function eventOf(kind: ActionEvent['kind']): ActionEvent {
 
 /** So long before the tests begin that its action is overdue. */
 const past = (minutes: number): Date => new Date(start.getTime() - 40 * day - minutes * minute)
-const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n)
 const idsOf = (list: readonly { readonly id: string }[]): readonly string[] => list.map(({ id }) => id)
 const causeOf = (jws: string, seq = 1) => ({ jws, seq, digest: digestOf(jws) })
 

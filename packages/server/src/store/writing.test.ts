@@ -7,12 +7,12 @@ import type { Change } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { commitsIn } from '../testing/commits.ts'
 import { onEachDatabase, type TestDatabase } from '../testing/databases.ts'
+import { numbers } from '../testing/dice.ts'
 import { deviceOf, openTestStore, type TestStore } from '../testing/store.ts'
 import type { Ending } from '../testing/works.ts'
 import { openPostgres } from './dialect.ts'
 
 const endings: readonly Ending[] = ['well', 'refused', 'failed', 'for a second time']
-const numbers = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n)
 const isThere = ({ rows }: TestStore, id: string): boolean =>
   rows.all('select id from devices where id = ?', id).length === 1
 const isUnavailable = (thrown: unknown): boolean =>

@@ -137,7 +137,8 @@ function ended(server: ChildProcess): Promise<void> {
   return promise
 }
 
-async function freePort(): Promise<number> {
+/** Free a moment ago. */
+export async function freePort(): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<void>()
   const server = createServer().listen(0, '127.0.0.1', resolve)
   await promise

@@ -1,0 +1,145 @@
+/** Opening a database: empty, opened before, by two at once, or not there. */
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'vitest'
+import { compose } from '../compose.ts'
+import { readConfig } from '../config.ts'
+import { onEachDatabase, type TestDatabase } from '../testing/databases.ts'
+import { enrol } from '../testing/device.ts'
+import { cancel, kindsOf } from '../testing/given.ts'
+import { freePort } from '../testing/postgres.ts'
+import { openRows, type Rows } from '../testing/rows.ts'
+import { openServer } from '../testing/server.ts'
+import { openPostgres, openSqlite } from './dialect.ts'
+import { migrate } from './migrations/index.ts'
+
+const columns = `select table_name, column_name, data_type, is_nullable, column_default
+  from information_schema.columns where table_schema = 'public' order by table_name, column_name`
+const indexes = `select indexname, indexdef from pg_indexes where schemaname = 'public' order by indexname`
+const connected = `select pid from pg_stat_activity
+  where datname = current_database() and pid <> pg_backend_pid()`
+const everything = 'select type, name, sql from sqlite_master order by type, name'
+
+const schemaOf = ({ all }: Rows, url: string | null): unknown =>
+  url === null ? all(everything) : [all(columns), all(indexes)]
+const applied = ({ all }: Rows): unknown => all('select * from kysely_migration order by name')
+
+onEachDatabase((database) => {
+  test('a database that is up to date stays as it is', async () => {
+    const databaseUrl = await database.fresh()
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const file = join(dataFolder, 'countermand.db')
+    const open = () => (databaseUrl === null ? openSqlite(file, 'alone').db : openPostgres(databaseUrl))
+    const first = open()
+    await migrate(first)
+    await first.destroy()
+    const rows = openRows({ dataFolder, databaseUrl })
+    const before = [schemaOf(rows, databaseUrl), applied(rows)]
+    const second = open()
+    await migrate(second)
+    await migrate(second)
+    await second.destroy()
+    assert.deepEqual([schemaOf(rows, databaseUrl), applied(rows)], before)
+    assert.match(JSON.stringify(before), /actions_live.*0001-start/s)
+    rows.close()
+    rmSync(dataFolder, { recursive: true })
+  })
+
+  test('a server over a database that was opened before is the same installation, with all that was stored', async () => {
+    const before = await openServer({ databaseUrl: await database.fresh() })
+    await before.upload('run.sh')
+    const device = await enrol(before)
+    const { id } = await before.issue(device.machineId)
+    const after = await before.restart()
+    device.server = after
+    assert.deepEqual(after.app.identity, before.app.identity)
+    assert.match(after.app.identity.tenantId, /^[0-9a-f-]{36}$/)
+    assert.notEqual(after.app.identity.tenantId, after.app.identity.epoch)
+    assert.deepEqual(
+      (await device.sync()).offers.map((offer) => offer.id),
+      [id],
+    )
+    await after.close()
+  })
+
+  if (database.name === 'PostgreSQL') onlyOnPostgres(database)
+})
+
+function onlyOnPostgres(database: TestDatabase): void {
+  test('servers that open an empty database at the same time agree on its names', async () => {
+    const databaseUrl = await database.fresh()
+    const servers = await Promise.all([1, 2, 3].map(() => openServer({ databaseUrl })))
+    const [first, ...others] = servers.map(({ app }) => app.identity)
+    for (const identity of others) assert.deepEqual(identity, first)
+    await Promise.all(servers.map((server) => server.close()))
+  })
+
+  test('on PostgreSQL an action is issued, run and cancelled with proof, and nothing of it is in the folder', async () => {
+    const server = await openServer({ databaseUrl: await database.fresh() })
+    await server.upload('run.sh')
+    const device = await enrol(server)
+    const { id } = await server.issue(device.machineId)
+    await device.bring(id, 'running')
+    assert.equal((await cancel(server, id)).status, 'InProgress')
+    assert.deepEqual((await device.sync()).cancels, [id])
+    device.stop(id)
+    await device.sync()
+    const { status, countermand } = await server.read(id)
+    assert.deepEqual([status, countermand.proof], ['Cancelled', 'stopped'])
+    assert.equal(kindsOf(server, id).at(-1), 'cancelled')
+    const [said] = device.said.slice(-1)
+    const kept = server.history.statements(device.machineId).map(({ jws }) => jws)
+    assert.ok(said && kept.includes(said.jws), 'the statement that proves it is kept')
+    assert.equal(existsSync(join(server.folder, 'countermand.db')), false)
+    await server.close()
+  })
+
+  test('COUNTERMAND_DATABASE_URL starts a server on it', { timeout: 60_000 }, async () => {
+    const data = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const [url, port] = [(await database.fresh()) ?? '', await freePort()]
+    const env = {
+      COUNTERMAND_DATABASE_URL: url,
+      COUNTERMAND_DATA: data,
+      COUNTERMAND_LISTEN: `127.0.0.1:${port}`,
+      COUNTERMAND_NO_AGENT: '1',
+    }
+    const main = join(import.meta.dirname, '../main.ts')
+    const server = spawn(process.execPath, [main], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const ended = new Promise((resolve) => server.once('exit', resolve))
+    let said = ''
+    for await (const text of server.stdout) {
+      said += String(text)
+      if (said.includes('countermand is ready')) break
+    }
+    const ready = await fetch(`http://127.0.0.1:${port}/readyz`)
+    assert.equal(ready.status, 200, said)
+    server.kill('SIGTERM')
+    assert.equal(await ended, 0)
+    const rows = openRows({ dataFolder: data, databaseUrl: url })
+    assert.equal(rows.all('select * from applications').length, 1, 'its first client is stored there')
+    rows.close()
+    rmSync(data, { recursive: true })
+  })
+
+  test('a database that is not there, or not ours, is an error at the start, and no connection stays', async () => {
+    const data = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const start = (url: string) =>
+      compose(readConfig(['--data', data], { COUNTERMAND_DATABASE_URL: url }, true), { logLevel: 'silent' })
+    await assert.rejects(start(`postgres://nobody@127.0.0.1:${await freePort()}/nowhere`), {
+      code: 'ECONNREFUSED',
+    })
+    const url = (await database.fresh()) ?? ''
+    await assert.rejects(start(url.replace(/:[^:]*@/, ':wrong@')), { code: '28P01' })
+    const rows = openRows({ dataFolder: data, databaseUrl: url })
+    rows.exec('create table settings (of_somebody_else text)')
+    await assert.rejects(start(url), { code: '42P07' })
+    const connections = (): number => rows.all(connected).length
+    for (let tries = 0; tries < 100 && connections() > 0; tries += 1) await new Promise(setImmediate)
+    assert.equal(connections(), 0)
+    rows.close()
+    rmSync(data, { recursive: true })
+  })
+}
