@@ -45,7 +45,8 @@ async function cancel({ journal, news, runner, host, retold }: OrderParts, id: s
     if (ended !== null) await news.tell(ended)
     return
   }
-  if (record.outcome !== null) return tellAgain({ news, retold }, record.outcome)
+  if (record.outcome !== null)
+    return runner.holds(id) ? undefined : tellAgain({ news, retold }, record.outcome)
   if (record.cancelledAt !== null) return
   const at = host.now()
   try {

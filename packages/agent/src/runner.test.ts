@@ -226,8 +226,14 @@ describe('a cancel', () => {
       await parts.start(id)
       await parts.order({ cancels: [id] })
       await parts.outcome(id)
-      for (let asked = 0; asked < 3; asked += 1) await parts.order({ cancels: [id] })
-      assert.equal(parts.told(id).filter(({ kind }) => kind === 'stopped').length, 2)
+      const stopped = (): number => parts.told(id).filter(({ kind }) => kind === 'stopped').length
+      await parts.order({ acknowledged: 3 })
+      assert.equal(stopped(), 0, 'heard, and said no more')
+      await parts.order({ cancels: [id], acknowledged: 3 })
+      assert.equal(stopped(), 1)
+      await parts.order({ acknowledged: 4 })
+      await parts.order({ cancels: [id], acknowledged: 4 })
+      assert.equal(stopped(), 0)
     }))
 
   test('meets an exit that was on disk before the freeze: too late, the work had finished', () =>

@@ -28,6 +28,8 @@ export interface RunnerParts {
 }
 
 export interface Runner {
+  /** Is somebody at work on it, who will also tell its end? */
+  holds(id: string): boolean
   /** Takes up an action that is in the journal: a new one, one that an earlier agent held, or one whose end is still to be told. */
   take(record: Record): void
   /** Which actions may start now, until 30 s after `sentAt`. Replaces every earlier permission. */
@@ -56,6 +58,7 @@ export function openRunner(parts: RunnerParts): Runner {
       const work = carryOut(parts, record, { cancelled: cancelled.signal, leaving: leaving.signal, permits })
       held.set(id, { cancelled, work: work.finally(() => held.delete(id)) })
     },
+    holds: (id) => held.has(id),
     permit: permits.replace,
     cancel: (id) => {
       permits.wakeAll()
