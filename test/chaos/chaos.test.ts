@@ -16,7 +16,7 @@ const rounds = Number(process.env.COUNTERMAND_CHAOS_ROUNDS ?? 50)
 const leastHits = Math.min(2, Math.floor(rounds / points.length))
 
 describe.skipIf(!needs('root') || !needs('cgroup2'))('chaos', () => {
-  const timeout = 60_000 + rounds * 6_000
+  const timeout = 60_000 + rounds * 10_000
   test(
     `${rounds} rounds of seed ${seed}, and at every point something has died`,
     { timeout },

@@ -37,6 +37,7 @@ export class Promises {
   private readonly newsKept = new Set<number>()
   private accepted: Accepted[] = []
   private readonly permitted = new Set<string>()
+  private readonly toBeStopped = new Set<string>()
 
   constructor(parts: PromiseParts) {
     this.parts = parts
@@ -126,6 +127,8 @@ export class Promises {
   private event({ kind, data }: EventRow, id: string, jws: string | null): void {
     const { commands: _, ...said } = data as { readonly commands?: unknown }
     this.parts.note(`server: ${kind} ${Number(id.slice(-12))} ${JSON.stringify(said)}`)
+    if (kind === 'action.cancel_too_late' && this.toBeStopped.has(id))
+      this.expect(this.parts.truthOf(id).exited !== null, 'too_late needs an exit from before', id)
     if (kind === 'action.cancel_requested') this.cancelled.add(id)
     if (kind === 'action.offered')
       this.expect(!this.cancelled.has(id), 'no offer is written after the cancel', id)
@@ -188,6 +191,11 @@ export class Promises {
     const isFresh = ({ may, sentAt }: Accepted): boolean =>
       may.has(id) && atSeconds - sentAt < startWithinSeconds
     if (this.accepted.some(isFresh)) this.permitted.add(id)
+  }
+
+  /** An agent begins with these cancels in its journal: whatever still runs is ended by them, and by nothing else. */
+  resumed(cancels: readonly string[]): void {
+    for (const id of cancels) this.toBeStopped.add(id)
   }
 
   /** The script runs from this instant. */

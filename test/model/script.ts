@@ -55,10 +55,10 @@ type Fields<Of extends Name> = { [Key in keyof Steps[Of]]: fc.Arbitrary<Steps[Of
 type Weighted = { readonly [Of in Name]?: readonly [number, Fields<Of>] }
 
 const usual = {
-  exchange: [10, { order }],
+  exchange: [16, { order }],
   work: [10, { turns, order }],
-  issue: [6, { by }],
-  cancel: [6, { which, by }],
+  issue: [8, { by }],
+  cancel: [8, { which, by }],
   force: [1, { which, by }],
   deliver: [6, { which }],
   answer: [6, {}],
@@ -93,7 +93,7 @@ export const scriptsWithRestores = scriptsOf({ ...known, backUp: [2, {}], restor
 
 const newest = (index: Which, what: string): string =>
   index === 0 ? `the newest ${what}` : `the newest ${what} but ${index}`
-const inOrder = (turns: Order): string => (turns.length === 0 ? '' : `, in the order ${turns.join(' ')}`)
+const inOrder = (picks: Order): string => (picks.length === 0 ? '' : `, in the order ${picks.join(' ')}`)
 
 /** A step as a sentence. */
 export function told(step: Step): string {

@@ -1,5 +1,6 @@
 /** A server, a device and the way between them, and whoever watches that promises are kept. */
 import type { Reply } from '@countermand/contract'
+import type { Host } from '../../packages/agent/src/host/host.ts'
 import { sha256Of } from '../../packages/agent/src/transfer.ts'
 import { makeEnrolmentToken } from '../../packages/server/src/app/enrol-device.ts'
 import type { Moment, Rooms, Signer } from '../../packages/server/src/app/ports.ts'
@@ -76,7 +77,7 @@ export class World {
       arrived: (reply, sentAt) => promises.arrived(reply, sentAt),
     })
     this.device = new Device({
-      host: () => this.machine.host(),
+      host: () => this.hostOfNewAgent(),
       log: (line) => note(`agent: ${line}`),
       token: () => this.token,
       died: () => this.agentIsGone(),
@@ -173,6 +174,15 @@ export class World {
     if (answer.text.includes('expired')) this.network.hasLostEnrolment = true
     else this.promises.break(`an enrolment is refused: ${answer.text}`)
     return answer
+  }
+
+  private hostOfNewAgent(): Host {
+    const taken = this.held().filter((id) => {
+      const has = (file: string): boolean => this.disk.find(`${dataFolder}/journal/${id}/${file}`) !== null
+      return has('cancel.json') && !has('outcome.json')
+    })
+    this.promises.resumed(taken)
+    return this.machine.host()
   }
 
   private agentIsGone(): void {

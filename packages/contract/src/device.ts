@@ -199,7 +199,7 @@ export const Reply = Type.Object({
   finals: Type.Array(Id),
   /** Reserved for what stands (isolation, restriction). */
   posture: Type.Null(),
-  /** The server's event chain for this device. Its length is the work counter: a heartbeat with more means *sync now*. */
+  /** The server's event chain for this device. Its length is the work counter: a heartbeat with another means *sync now*. */
   head: ChainHead,
   /** Shown for the event stream and for files; good for a day. */
   ticket: Type.String(),

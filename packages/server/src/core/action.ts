@@ -279,9 +279,9 @@ function timedOut(action: Action, reason: Reason): Partial<Action> {
 
 /** A wiped device's copies are gone with it, but what they did is not known. */
 function deviceGone(action: Action, reason: 'device_reenrolled' | 'device_removed'): Partial<Action> {
-  if (!waiting.includes(action.phase)) {
-    const end = timedOut(action, reason)
-    return { ...end, cancel: end.cancel ? { ...end.cancel, undelivered: false } : null }
+  // A cancel stays undelivered: what still runs on the same host under another key is to be stopped all the same.
+  if (!waiting.includes(action.phase)) return timedOut(action, reason)
+  return { ...end, cancel: end.cancel ? { ...end.cancel, undelivered: false } : null }
   }
   return { phase: 'cancelled', proof: 'never_offered', reason, effect: { state: 'none', residues: [] } }
 }
