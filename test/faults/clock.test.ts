@@ -6,8 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { openApi } from '../end-to-end/api.ts'
-import { openWorld, type World } from '../end-to-end/fixture.ts'
-import { until } from '../end-to-end/program.ts'
+import { agentMain, endScopes, openWorld, type World } from '../end-to-end/fixture.ts'
+import { openProgram, until } from '../end-to-end/program.ts'
 import { needs } from '../needs.ts'
 import {
   assertOutstanding,
@@ -34,7 +34,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the server’s clock', { t
       if (!existsSync(file)) writeFileSync(file, '0')
       return ['env', `NODE_OPTIONS=--import=${preload}`, `COUNTERMAND_TEST_CLOCK=${file}`]
     }
-    const limits = ['--limits', 'read=-/-,cancel=4/-,respond=-/-,liveResponse=-/-,library=-/-']
+    const limits = ['--limits', 'read=-/-,cancel=1/-,respond=-/-,liveResponse=-/-,library=-/-']
     world = await openWorld({ aroundServer, serverFlags: ['--settle-ms', '300', ...limits] })
   }, timeout)
   afterAll(() => world.close(), timeout)
@@ -53,6 +53,17 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the server’s clock', { t
     world = { ...world, api: await openApi(world.dataFolder) }
   }
 
+  /** A device that comes with this token is told why it cannot. */
+  async function assertExpired(token: string): Promise<void> {
+    const flags = ['--data', join(world.folder, 'latecomer'), '--enrol', token]
+    const env = { PATH: process.env.PATH ?? '' }
+    const latecomer = openProgram('latecomer', () => [process.execPath, agentMain, ...flags], env)
+    latecomer.start()
+    await until('its end', () => latecomer.output().includes('[latecomer ended: 1]'))
+    assert.match(latecomer.output(), /the token has expired; ask for a new one/)
+    endScopes(join(world.folder, 'latecomer'))
+  }
+
   const statusOf = async (path: string): Promise<number> => (await world.api.ask('GET', path)).status
 
   test('is set forward by a day: what is under way goes on, tokens and links are over, and new ones are good', async () => {
@@ -62,7 +73,6 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the server’s clock', { t
     const path = `/api/machineactions/${done.id}/GetLiveResponseResultDownloadLink(index=0)`
     const link: { value: string } = JSON.parse(await (await world.api.ask('GET', path)).text())
     const spare = await world.api.enrolmentToken()
-    assert.ok(spare.startsWith('cme1.'))
     const running = await startWaiting(world)
     world.device.program.signal('SIGSTOP')
     assertOutstanding((await world.api.cancel(running.id)).action)
@@ -73,6 +83,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the server’s clock', { t
     assertOutstanding(await world.api.action(running.id))
     assert.equal((await fetch(link.value)).status, 403)
     assert.equal((await world.api.result(done.id)).exit_code, 5)
+    await assertExpired(spare)
 
     world.device.program.signal('SIGCONT')
     await assertStopped(world, running)
@@ -90,7 +101,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the server’s clock', { t
     await signInAgain()
     letGo(queued)
     await assertWhole(world, queued)
-    // Four a minute, and their times lie in the future now.
+    // One a minute, and the last lies in the future now.
     const running = await startWaiting(world)
     const { status } = await world.api.cancel(running.id)
     assert.equal(status, 200)

@@ -281,8 +281,6 @@ function timedOut(action: Action, reason: Reason): Partial<Action> {
 function deviceGone(action: Action, reason: 'device_reenrolled' | 'device_removed'): Partial<Action> {
   // A cancel stays undelivered: what still runs on the same host under another key is to be stopped all the same.
   if (!waiting.includes(action.phase)) return timedOut(action, reason)
-  return { ...end, cancel: end.cancel ? { ...end.cancel, undelivered: false } : null }
-  }
   return { phase: 'cancelled', proof: 'never_offered', reason, effect: { state: 'none', residues: [] } }
 }
 
