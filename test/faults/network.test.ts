@@ -1,4 +1,4 @@
-/** The network between a device and its server is cut, slow, lossy, or silently gone. Each ends truly, and with no wrong proof. */
+/** The network between a device and its server is cut, slow or lossy. Everything ends truly, and with no wrong proof. */
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,27 +25,6 @@ import { openProxy, type Proxy } from './proxy.ts'
 
 const timeout = 100_000
 const isAble = needs('root') && needs('cgroup2')
-
-/** The device reaches its server through the proxy; everybody else goes straight. */
-function through(proxy: Proxy): Options {
-  const around = (folder: string): readonly string[] => {
-    const { apiUrl }: { apiUrl: string } = JSON.parse(
-      readFileSync(join(folder, 'server/credentials.json'), 'utf8'),
-    )
-    proxy.leadTo(Number(new URL(apiUrl).port))
-    return []
-  }
-  return { around, agentFlags: ['--server', proxy.url], serverFlags: ['--settle-ms', '300'] }
-}
-
-async function withProxy(run: (world: World, proxy: Proxy) => Promise<void>): Promise<void> {
-  const proxy = await openProxy()
-  try {
-    await withWorld(through(proxy), (world) => run(world, proxy))
-  } finally {
-    await proxy.close()
-  }
-}
 
 /** Numbers below 1 that the seed decides. */
 function dice(seed: number): () => number {
@@ -121,7 +100,7 @@ describe.skipIf(!isAble)('the network', { timeout }, () => {
     const after = (): number => (roll() < 0.3 ? Math.floor(roll() * 16_000) : 40_000)
     proxy.set({ is: 'breaking', after })
     try {
-      for (let round = 1; round <= 6; round += 1) {
+      for (let round = 1; round <= 10; round += 1) {
         const issued = await issue(world)
         const isCancelled = roll() < 0.5
         await pause(roll() * 400)
@@ -142,45 +121,4 @@ describe.skipIf(!isAble)('the network', { timeout }, () => {
     assert.ok(proxy.broken() > 0)
     await assertVerified(world)
   })
-})
-
-describe.skipIf(!isAble).concurrent('the server’s host', { timeout }, () => {
-  test('vanishes without a word while a script runs: its run goes on, and the cancel arrives once it is back', () =>
-    withProxy(async (world, proxy) => {
-      const issued = await startWaiting(world)
-      proxy.set({ is: 'silent' })
-      assertOutstanding((await world.api.cancel(issued.id)).action)
-      await pause(2_000)
-      assert.equal(isAlive(issued), true)
-      proxy.set({ is: 'open' })
-      // What was sent into the silence is lost; the device finds out by itself (30 s a call, three heartbeats a stream).
-      const over = await until(
-        'the cancel to be proven',
-        async () => {
-          const now = await world.api.action(issued.id)
-          return isOver(now) && now
-        },
-        { withinMs: 80_000 },
-      )
-      assert.equal(over.countermand.proof, 'stopped')
-      await assertStopped(world, issued)
-      assert.equal(existsSync(join(issued.here, 'go')), false)
-    }))
-
-  test('swallows a wake-up on a stream that lives: the next heartbeat tells, within 15 s', () =>
-    withProxy(async (world, proxy) => {
-      const first = await startWaiting(world)
-      letGo(first)
-      await assertWhole(world, first)
-      await pause(500)
-      proxy.set({ is: 'silent' })
-      const issued = await issue(world)
-      await pause(300)
-      proxy.set({ is: 'open' })
-      const from = performance.now()
-      await until('the script to run', () => runsOf(issued) !== '')
-      assert.ok(performance.now() - from < 17_000)
-      letGo(issued)
-      await assertWhole(world, issued)
-    }))
 })

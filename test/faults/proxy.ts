@@ -1,6 +1,6 @@
 /**
  * The network between a device and its server: connections through it can be cut, slowed, broken at random points, or left as they
- * are when a host vanishes: open, and silent. Where the kernel can do that itself (netem), few have it.
+ * are when a host vanishes: open, and silent for good. Where the kernel can do that itself (netem), few have it.
  */
 import { once } from 'node:events'
 import { connect, createServer, type Socket } from 'node:net'
@@ -16,8 +16,10 @@ export type Way =
   | { readonly is: 'open'; readonly shape?: Shape }
   /** Refused, and what there was is reset. */
   | { readonly is: 'cut' }
-  /** Nothing passes in either direction, and nobody is told. */
-  | { readonly is: 'silent' }
+  /** What is sent is swallowed, as one lost line of a stream. */
+  | { readonly is: 'swallowing' }
+  /** The other host is gone without a word: what was open stays so and is dead for good, what is opened is never answered. */
+  | { readonly is: 'vanished' }
   /** Each connection breaks after as many bytes as this answers, both directions together; `Infinity`: it does not. */
   | { readonly is: 'breaking'; readonly after: () => number }
 
@@ -35,18 +37,25 @@ export async function openProxy(): Promise<Proxy> {
   let way: Way = { is: 'open' }
   let target = 0
   let broken = 0
+  const dead = new Set<Socket>()
   const pairs = new Set<readonly [Socket, Socket]>()
   const reset = (pair: readonly [Socket, Socket]): void => {
     if (!pairs.delete(pair)) return
     broken += 1
     for (const socket of pair) socket.resetAndDestroy()
   }
-  const server = createServer((near) => {
+  const bury = (socket: Socket): void => {
+    socket.removeAllListeners().on('error', () => undefined)
+    dead.add(socket.pause())
+  }
+  const server = createServer({ pauseOnConnect: true }, (near) => {
+    if (way.is === 'vanished') return bury(near)
     if (way.is === 'cut') {
       broken += 1
       near.resetAndDestroy()
       return
     }
+    near.resume()
     const far = connect(target, '127.0.0.1')
     const pair = [near, far] as const
     pairs.add(pair)
@@ -69,10 +78,14 @@ export async function openProxy(): Promise<Proxy> {
     set: (next) => {
       way = next
       if (next.is === 'cut') for (const pair of pairs) reset(pair)
+      if (next.is !== 'vanished') return
+      for (const socket of [...pairs].flat()) bury(socket)
+      pairs.clear()
     },
     broken: () => broken,
     close: async () => {
       for (const pair of pairs) reset(pair)
+      for (const socket of dead) socket.destroy()
       server.close()
       await once(server, 'close')
     },
@@ -89,7 +102,7 @@ function pass([from, to]: readonly [Socket, Socket], wayNow: () => Way, { spend,
   let freeAt = 0
   const send = (act: () => void, bytes: number): void => {
     const way = wayNow()
-    if (way.is === 'silent') return
+    if (way.is === 'swallowing') return
     const { latencyMs, bytesPerSecond } = shapeOf(way)
     freeAt = Math.max(freeAt, performance.now()) + (bytes / bytesPerSecond) * 1_000
     const waitMs = freeAt + latencyMs - performance.now()
@@ -97,7 +110,7 @@ function pass([from, to]: readonly [Socket, Socket], wayNow: () => Way, { spend,
     else setTimeout(act, waitMs)
   }
   from.on('data', (chunk: Buffer) => {
-    if (wayNow().is === 'silent') return
+    if (wayNow().is === 'swallowing') return
     if (!spend(chunk.length)) return broke()
     send(() => to.writable && to.write(chunk), chunk.length)
   })
