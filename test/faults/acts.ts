@@ -91,8 +91,9 @@ export async function assertVerified(
 ): Promise<void> {
   const compared = ['--data', dataFolder, '--agent', device.dataFolder, ...flags]
   const [file = '', ...args] = [...inside, process.execPath, verifyMain, ...compared]
-  const { stdout } = await run(file, args).catch((thrown: { stdout?: string }) => ({
-    stdout: thrown.stdout ?? String(thrown),
-  }))
-  assert.match(stdout, /^verified: /m)
+  // What it found, and why it could not look, both end with an exit status.
+  const { stdout, stderr } = await run(file, args).catch(
+    (thrown: { stdout: string; stderr: string }) => thrown,
+  )
+  assert.match(stdout, /^verified: /m, stderr)
 }

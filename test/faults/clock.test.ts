@@ -26,14 +26,16 @@ const minute = 60_000
 const day = 24 * 60 * minute
 const preload = pathToFileURL(join(import.meta.dirname, 'shifted-clock.ts')).href
 
+/** The server's clock is what a file says. */
+function aroundServer(folder: string): readonly string[] {
+  const file = join(folder, 'clock')
+  if (!existsSync(file)) writeFileSync(file, '0')
+  return ['env', `NODE_OPTIONS=--import=${preload}`, `COUNTERMAND_TEST_CLOCK=${file}`]
+}
+
 describe.skipIf(!needs('root') || !needs('cgroup2'))('the server’s clock', { timeout }, () => {
   let world: World
   beforeAll(async () => {
-    const aroundServer = (folder: string): readonly string[] => {
-      const file = join(folder, 'clock')
-      if (!existsSync(file)) writeFileSync(file, '0')
-      return ['env', `NODE_OPTIONS=--import=${preload}`, `COUNTERMAND_TEST_CLOCK=${file}`]
-    }
     const limits = ['--limits', 'read=-/-,cancel=1/-,respond=-/-,liveResponse=-/-,library=-/-']
     world = await openWorld({ aroundServer, serverFlags: ['--settle-ms', '300', ...limits] })
   }, timeout)

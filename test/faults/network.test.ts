@@ -1,12 +1,8 @@
 /** The network between a device and its server is cut, slow or lossy. Everything ends truly, and with no wrong proof. */
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { isOver } from '../end-to-end/api.ts'
-import { openWorld, withWorld, type Options, type World } from '../end-to-end/fixture.ts'
-import { until } from '../end-to-end/program.ts'
+import { openWorld, type World } from '../end-to-end/fixture.ts'
 import { needs } from '../needs.ts'
 import {
   assertNothingLives,
@@ -22,6 +18,7 @@ import {
   untilGone,
 } from './acts.ts'
 import { openProxy, type Proxy } from './proxy.ts'
+import { through } from './through.ts'
 
 const timeout = 100_000
 const isAble = needs('root') && needs('cgroup2')

@@ -93,8 +93,8 @@ export async function openProxy(): Promise<Proxy> {
 }
 
 interface Fuse {
-  spend(bytes: number): boolean
-  broke(): void
+  readonly spend: (bytes: number) => boolean
+  readonly broke: () => void
 }
 
 /** One direction. Its end and its errors are passed on like its bytes, in order, or kept back with them. */

@@ -1,5 +1,5 @@
 /** What a cancel promises (ARCHITECTURE.md), held against what is committed, what was sent, and what has really happened. */
-import type { Reply, Statement } from '@countermand/contract'
+import type { ChainHead, Reply, Statement } from '@countermand/contract'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../../packages/server/src/core/action.ts'
 import { genesis, linkText } from '../../packages/server/src/core/chain.ts'
@@ -31,9 +31,13 @@ export class Promises {
   readonly broken: string[] = []
   /** For the closing line. */
   readonly ends = new Map<string, number>()
-  private last: Tables = noTables
   private readonly parts: PromiseParts
+  /** As it was when the server's last step was done. */
+  private last: Tables = noTables
+  private readonly heads = new Map<string, ChainHead>()
+  private readonly cancelled = new Set<string>()
   private readonly offered = new Set<string>()
+  /** Numbers of the news in the statements that were kept. */
   private readonly newsKept = new Set<number>()
   private accepted: Accepted[] = []
   private readonly permitted = new Set<string>()
@@ -106,7 +110,7 @@ export class Promises {
   private chained(events: readonly EventRow[], tables: Tables): void {
     for (const event of events) {
       const { chain, sequence, previous, digest, kind, actionId, statement, ...rest } = event
-      const head = this.headBefore(chain)
+      const head = this.heads.get(chain) ?? { sequence: 0, digest: genesis }
       const follows = sequence === head.sequence + 1 && previous === head.digest
       this.expect(follows, `the history has no gap: ${chain} ${sequence}`)
       const link = { chain, sequence, previous, kind, actionId, statement, ...rest }
@@ -116,12 +120,6 @@ export class Promises {
         this.expect(tables.statements.has(statement), 'a statement is kept with what it has caused')
       if (actionId !== null) this.event(event, actionId, tables.statements.get(statement ?? '') ?? null)
     }
-  }
-
-  private readonly heads = new Map<string, { sequence: number; digest: string }>()
-  private readonly cancelled = new Set<string>()
-  private headBefore(chain: string): { sequence: number; digest: string } {
-    return this.heads.get(chain) ?? { sequence: 0, digest: genesis }
   }
 
   private event({ kind, data }: EventRow, id: string, jws: string | null): void {

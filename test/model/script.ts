@@ -78,12 +78,33 @@ const usual = {
   trouble: [1, { unkillable: few, failing: few, full: few }],
 } satisfies Weighted
 
+const aStep = <Of extends Name>(name: Of, fields: Fields<Of>): fc.Arbitrary<Step> =>
+  fc.record({ do: fc.constant(name), ...fields }) as unknown as fc.Arbitrary<Step>
+
+const some = { turns: someTurns, order }
+const rest = { turns: fc.constant(untilIdle), order: fc.constant([]) }
+const first = { which: fc.constant(0) }
+/** What would seldom come together by chance: something begins; a cancel is on its way into it; two crashes, one upon the other. */
+const together: readonly [number, fc.Arbitrary<Step>[]][] = [
+  [3, [aStep('issue', { by }), aStep('exchange', { order }), aStep('work', some)]],
+  [3, [aStep('cancel', { ...first, by }), aStep('deliver', first), aStep('answer', {}), aStep('work', some)]],
+  [
+    2,
+    [
+      ...[aStep('work', some), aStep('kill', {}), aStep('start', {}), aStep('work', rest)],
+      ...[aStep('cutPower', { order }), aStep('deliver', first), aStep('start', {})],
+    ],
+  ],
+]
+
 const scriptsOf = (weighted: Weighted): fc.Arbitrary<readonly Step[]> => {
-  const steps = Object.entries(weighted).map(([name, [weight, fields]]) => ({
+  const single = Object.entries(weighted).map(([name, [weight, fields]]) => ({
     weight,
-    arbitrary: fc.record({ do: fc.constant(name), ...fields }) as unknown as fc.Arbitrary<Step>,
+    arbitrary: fc.tuple(aStep(name as Name, fields as never)),
   }))
-  return fc.array(fc.oneof(...steps), { minLength: 1, maxLength: 60, size: 'max' })
+  const several = together.map(([weight, steps]) => ({ weight, arbitrary: fc.tuple(...steps) }))
+  const parts = fc.array(fc.oneof(...single, ...several), { minLength: 1, maxLength: 50, size: 'max' })
+  return parts.map((steps) => steps.flat())
 }
 
 export const scripts = scriptsOf(usual)

@@ -65,12 +65,13 @@ export async function compose(
     now,
     digest: digestOf,
     identity,
-    publicUrl: config.publicUrl,
+    publicUrl: config.isPublicUrlGiven ? config.publicUrl : null,
     settleWithinMs: config.settleWithinMs,
     runLimitsMs: config.runLimitsMs,
   }
   const http = await openHttp({ app, publicUrl: config.publicUrl, issuer, log: { level: logLevel } })
   alarmed.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
+  if (config.restored) http.log.warn({ epoch: identity.epoch, kind: 'server.restored' }, 'alarm')
   const failed = (err: unknown): void => http.log.error({ err }, 'timer')
   const stops = [
     every(1_000, () => expireActions(app), failed),

@@ -16,6 +16,8 @@ export interface Config {
   readonly port: number
   /** Base URL under which clients reach this server. */
   readonly publicUrl: string
+  /** Said so, not derived from where it listens. */
+  readonly isPublicUrlGiven: boolean
   /** Base URL for the agent on this host. */
   readonly localUrl: string
   readonly dataFolder: string
@@ -79,6 +81,7 @@ export function readConfig(
     host,
     port,
     publicUrl: publicUrl(text('public-url', 'PUBLIC_URL') ?? localUrl),
+    isPublicUrlGiven: text('public-url', 'PUBLIC_URL') !== undefined,
     localUrl,
     dataFolder: resolve(text('data', 'DATA') ?? 'data'),
     databaseUrl: databaseUrl(text('database-url', 'DATABASE_URL')),

@@ -3,7 +3,7 @@ import { compose } from './compose.ts'
 import { ConfigError, readConfig, usage } from './config.ts'
 import { armKillPoint } from './kill-points.ts'
 import { addresses, makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
-import { startLocalAgent } from './start/local-agent.ts'
+import { startLocalAgent, type LocalAgent } from './start/local-agent.ts'
 import { StartError, lockFolder } from './start/lock.ts'
 import { printTour } from './tour/print.ts'
 
@@ -18,18 +18,18 @@ async function main(): Promise<void> {
   process.umask(0o077)
   const unlock = lockFolder(config.dataFolder)
   const server = await compose(config, { logLevel: config.logLevel })
-  await server.http.listen({ host: config.host, port: config.port })
-
-  const known = await readCredentials(config.dataFolder)
-  const credentials = known ?? (await makeCredentials(server.app, config.publicUrl))
-  const agent =
-    config.agent === 'none' ? null : await startLocalAgent(server.app, config, credentials.machineId, say)
+  let agent: LocalAgent | null = null
   onSignal(async () => {
     say('stopping: scripts that run go on, and are taken up again at the next start')
     await agent?.stop()
     await server.close()
     unlock()
   })
+  await server.http.listen({ host: config.host, port: config.port })
+
+  const known = await readCredentials(config.dataFolder)
+  const credentials = known ?? (await makeCredentials(server.app, config.publicUrl))
+  if (config.agent !== 'none') agent = await startLocalAgent(server.app, config, credentials.machineId, say)
   const machineId = agent?.machineId ?? credentials.machineId
   const reached = addresses(server.app, config.publicUrl)
   await writeCredentials(config.dataFolder, { ...credentials, ...reached, machineId })

@@ -16,8 +16,8 @@ export interface App {
   /** SHA-256, base64url. */
   readonly digest: (text: string) => string
   readonly identity: Identity
-  /** Base URL under which clients and devices reach this server. */
-  readonly publicUrl: string
+  /** Base URL under which clients and devices reach this server, if it was given; else it is the one that they ask. */
+  readonly publicUrl: string | null
   /** How long a cancel waits for the device's proof before it answers, in milliseconds. */
   readonly settleWithinMs: number
   /** How long a device lets an action of a type run, in milliseconds. */

@@ -8,7 +8,7 @@ export const enrolmentTokenHandlers: Handlers<typeof enrolmentTokens> = {
   createEnrolmentToken: async ({ app, caller, body, base }) => {
     const forDevice = body.MachineId === undefined ? null : (await findDevice(app, body.MachineId)).id
     const { token, expiresAt } = await makeEnrolmentToken(app, {
-      server: app.publicUrl,
+      server: app.publicUrl ?? base,
       forDevice,
       by: caller.name,
     })

@@ -4,13 +4,17 @@ import { deleteLibraryFile, listLibraryFiles, uploadLibraryFile, type Upload } f
 import { Refusal } from '../core/errors.ts'
 import { killPoint } from '../kill-points.ts'
 import { bytesOf, type Handlers } from './operation.ts'
+import { refuseUnknownOptions } from './page.ts'
 import { contextOf, toLibraryFile } from './wire.ts'
 
 export const libraryFileHandlers: Handlers<typeof libraryFiles> = {
-  listLibraryFiles: async ({ app, base }) => ({
-    '@odata.context': contextOf(base, 'LibraryFiles'),
-    value: (await listLibraryFiles(app)).map(toLibraryFile),
-  }),
+  listLibraryFiles: async ({ app, query, base }) => {
+    refuseUnknownOptions(query, [])
+    return {
+      '@odata.context': contextOf(base, 'LibraryFiles'),
+      value: (await listLibraryFiles(app)).map(toLibraryFile),
+    }
+  },
 
   uploadLibraryFile: async ({ app, caller, base, request }) => {
     const upload = await readForm(request)

@@ -4,15 +4,19 @@ import { Refusal } from '../core/errors.ts'
 const largest = 10_000
 
 /**
- * `$top` and `$skip`. @throws Refusal ODataError for what is not a whole number from 0, and for an option that is not known yet: a
- * filter that is passed over would answer what was not asked for, and somebody might cancel all of it.
+ * @throws Refusal ODataError for an option that is not known yet: a filter that is passed over would answer what was not asked
+ * for, and somebody might cancel all of it.
  */
+export function refuseUnknownOptions(query: URLSearchParams, known: readonly string[]): void {
+  const unknown = [...query.keys()].find((name) => name.startsWith('$') && !known.includes(name))
+  if (unknown === undefined) return
+  const instead = known.length === 0 ? '' : ` ${known.join(' and ')} are.`
+  throw new Refusal('ODataError', `The query option ${unknown} is not supported yet.${instead}`)
+}
+
+/** `$top` and `$skip`. @throws Refusal ODataError for what is not a whole number from 0. */
 export function readPage(query: URLSearchParams): { top: number; skip: number } {
-  for (const name of query.keys()) {
-    if (name.startsWith('$') && name !== '$top' && name !== '$skip') {
-      throw new Refusal('ODataError', `The query option ${name} is not supported yet; $top and $skip are.`)
-    }
-  }
+  refuseUnknownOptions(query, ['$top', '$skip'])
   return { top: Math.min(count(query, '$top') ?? largest, largest), skip: count(query, '$skip') ?? 0 }
 }
 

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from 'node:sqlite'
 import type { NewsItem, Reply } from '@countermand/contract'
+import { onTestFinished } from 'vitest'
 import { canonicalJson, sha256 } from '../../testing/history.ts'
 import type { TestDevice } from '../../testing/device.ts'
 import type { TestServer } from '../../testing/server.ts'
@@ -142,6 +143,7 @@ export function agentFolder(
   news: readonly NewsItem[] = [],
 ): string {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-verify-agent-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   const prefix = key.thumbprint.slice(0, 16)
   writeFileSync(join(folder, 'identity.json'), JSON.stringify({ machineId, key: key.open }))
   writeFileSync(join(folder, `sync-${prefix}.json`), JSON.stringify({ serverHead: head, acknowledged }))
