@@ -6,6 +6,7 @@ if (Number.parseInt(process.versions.node) < 24) {
   process.exit(1)
 }
 
+/** `COUNTERMAND_TEST_DATABASE=postgres npm test`: every server that a test opens stands on PostgreSQL. */
 const isOnPostgres = process.env.COUNTERMAND_TEST_DATABASE === 'postgres'
 
 export default defineConfig({

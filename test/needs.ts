@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import { type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
 
@@ -71,7 +72,15 @@ function lackOfPostgres(): string | null {
   if (postgresBinaries() === null) return `they need a PostgreSQL, and npm brings none for ${platform}`
   if (isRoot() && postgresUser() === null)
     return 'they need the user nobody, because PostgreSQL does not run as root'
-  return null
+  return hasName() ? null : 'they need a user with a name in /etc/passwd, which PostgreSQL looks up'
+}
+
+function hasName(): boolean {
+  try {
+    return userInfo().username !== ''
+  } catch {
+    return false
+  }
 }
 
 /** The folder of PostgreSQL's binaries, from the platform's own package; null where there is none. */

@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openApi, type Api } from './api.ts'
 import { textOf } from './beats.ts'
-import { openProgram, until, type Program } from './program.ts'
+import { openProgram, until, untilStarted, type Program } from './program.ts'
 
 const sources = join(import.meta.dirname, '../../packages')
 const serverMain = join(sources, 'server/src/main.ts')
@@ -86,7 +86,7 @@ export async function openWorld(options: Options = {}): Promise<World> {
   const device = openDevice(options, { folder, env, token: () => token })
   const startServer = async (): Promise<void> => {
     server.start()
-    await until('the server to be ready', async () => {
+    await untilStarted(server, 'the server to be ready', async () => {
       if (!existsSync(join(dataFolder, 'credentials.json'))) return false
       return (await fetch(`http://${listen}/readyz`)).ok
     })
@@ -137,7 +137,9 @@ function openDevice(
     start: async () => {
       const before = program.output().length
       program.start()
-      await until('the agent to be connected', () => /^connected/m.test(program.output().slice(before)))
+      await untilStarted(program, 'the agent to be connected', () =>
+        /^connected/m.test(program.output().slice(before)),
+      )
     },
     startAlone: () => program.start(),
   }

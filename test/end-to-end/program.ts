@@ -9,6 +9,8 @@ export interface Program {
   /** What it has printed since it was made, all starts together. */
   output(): string
   signal(name: NodeJS.Signals): void
+  /** Resolves when it has ended. */
+  gone(): Promise<void>
   /** Ends it without asking, also when it is stopped, and waits until it is gone. */
   kill(): Promise<void>
   /** Asks it to leave, and waits until it is gone. */
@@ -51,6 +53,7 @@ export function openProgram(
       return child.pid
     },
     output: () => said,
+    gone: () => gone,
     signal: (signal) => void child?.kill(signal),
     kill: () => end('SIGKILL'),
     leave: () => end('SIGTERM'),
@@ -73,4 +76,16 @@ export async function until<T>(
     }
   }
   throw new Error(`Waited in vain for: ${what}`, { cause: last })
+}
+
+/** Waits until a program that was just started is so far; fails at once, with its words, if it ends instead. */
+export async function untilStarted(
+  program: Program,
+  what: string,
+  ask: () => Promise<boolean> | boolean,
+): Promise<void> {
+  const died = program.gone().then(() => {
+    throw new Error(`It ended before ${what}:\n${program.output()}`)
+  })
+  await Promise.race([until(what, ask), died])
 }

@@ -36,6 +36,12 @@ import { openMounts, type Mounts } from './mounts.ts'
 const timeout = 60_000
 const isAble = needs('root') && needs('cgroup2') && needs('unshare') && needs('nsenter')
 
+const lastOf = (folder: string): string =>
+  readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .toSorted()
+    .at(-1) ?? ''
+
 describe.skipIf(!isAble)('the power of a device is cut', { timeout }, () => {
   let mounts: Mounts
   let world: World
@@ -95,15 +101,10 @@ describe.skipIf(!isAble)('the power of a device is cut', { timeout }, () => {
   /** The device's state, or the last of its news. A draft that the kill has left beside it is not that. */
   function newest(begin: 'sync-' | 'news-'): string {
     const { dataFolder } = world.device
-    const last = (folder: string): string =>
-      readdirSync(folder)
-        .filter((name) => name.endsWith('.json'))
-        .toSorted()
-        .at(-1) ?? ''
     const found = readdirSync(dataFolder).filter((name) => name.startsWith(begin) && !name.includes('.tmp-'))
     assert.equal(found.length, 1, found.join())
     const place = join(dataFolder, found[0] ?? '')
-    return begin === 'sync-' ? place : join(place, last(place))
+    return begin === 'sync-' ? place : join(place, lastOf(place))
   }
 
   /** A torn file is no work of a crash: the agent says which, and what to do, and guesses nothing. */

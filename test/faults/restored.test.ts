@@ -22,102 +22,102 @@ import {
 
 const timeout = 60_000
 
-describe.skipIf(!needs('root') || !needs('cgroup2'))(
-  'a server is put back from a backup',
-  { timeout },
-  () => {
-    let world: World
-    let isRestored = false
-    beforeAll(async () => {
-      const aroundServer = (): readonly string[] => ['env', `COUNTERMAND_RESTORED=${isRestored ? 1 : 0}`]
-      world = await openWorld({ aroundServer, serverFlags: ['--settle-ms', '200'] })
-    }, timeout)
-    afterAll(() => world.close(), timeout)
+const isDatabase = (path: string): boolean => /\/(countermand\.db.*|lock)$/.test(path)
 
-    const backup = (): string => join(world.folder, 'backup')
+/** Of the server's next start. */
+let isRestored = false
+const aroundServer = (): readonly string[] => ['env', `COUNTERMAND_RESTORED=${isRestored ? 1 : 0}`]
 
-    /** While it runs, as an operator would. */
-    function backUp(): void {
-      rmSync(backup(), { recursive: true, force: true })
-      const isDatabase = (path: string): boolean => /\/(countermand\.db.*|lock)$/.test(path)
-      cpSync(world.dataFolder, backup(), { recursive: true, filter: (path) => !isDatabase(path) })
-      const database = new DatabaseSync(join(world.dataFolder, 'countermand.db'), { readOnly: true })
-      database.exec(`VACUUM INTO '${join(backup(), 'countermand.db')}'`)
-      database.close()
-    }
+const isAble = needs('root') && needs('cgroup2')
 
-    async function putBack(): Promise<void> {
-      await world.server.kill()
-      rmSync(world.dataFolder, { recursive: true })
-      cpSync(backup(), world.dataFolder, { recursive: true })
-      isRestored = true
-      await world.startServer()
-      isRestored = false
-    }
+describe.skipIf(!isAble)('a server is put back from a backup', { timeout }, () => {
+  let world: World
+  beforeAll(async () => {
+    world = await openWorld({ aroundServer, serverFlags: ['--settle-ms', '200'] })
+  }, timeout)
+  afterAll(() => world.close(), timeout)
 
-    async function assertGoesOn(): Promise<void> {
-      const issued = await startWaiting(world)
-      letGo(issued)
-      await assertWhole(world, issued)
-      const taken = await startWaiting(world)
-      await world.api.cancel(taken.id)
-      await assertStopped(world, taken)
-      await assertVerified(world, { flags: ['--restored'] })
-    }
+  const backup = (): string => join(world.folder, 'backup')
 
-    test('to before an action that has ended since: the device tells it again, and does not run it again', async () => {
-      world.device.program.signal('SIGSTOP')
-      const issued = await issue(world)
-      backUp()
-      world.device.program.signal('SIGCONT')
-      await until('the script to run', () => runsOf(issued) !== '')
-      letGo(issued)
-      await assertWhole(world, issued)
+  /** While it runs, as an operator would. */
+  function backUp(): void {
+    rmSync(backup(), { recursive: true, force: true })
+    cpSync(world.dataFolder, backup(), { recursive: true, filter: (path) => !isDatabase(path) })
+    const database = new DatabaseSync(join(world.dataFolder, 'countermand.db'), { readOnly: true })
+    database.exec(`VACUUM INTO '${join(backup(), 'countermand.db')}'`)
+    database.close()
+  }
 
-      await putBack()
-      const { status, countermand } = await world.api.untilOver(issued.id)
-      assert.deepEqual([status, countermand.proof], ['Succeeded', null])
-      assert.equal(runsOf(issued), 'ran\n')
-      await assertGoesOn()
-    })
+  async function putBack(): Promise<void> {
+    await world.server.kill()
+    rmSync(world.dataFolder, { recursive: true })
+    cpSync(backup(), world.dataFolder, { recursive: true })
+    isRestored = true
+    await world.startServer()
+    isRestored = false
+  }
 
-    test('to before a cancel that was proven since: it is not run again, and a new cancel gets the same proof', async () => {
-      const issued = await startWaiting(world)
-      backUp()
-      await world.api.cancel(issued.id, 'before the fall')
-      await assertStopped(world, issued)
+  async function assertGoesOn(): Promise<void> {
+    const issued = await startWaiting(world)
+    letGo(issued)
+    await assertWhole(world, issued)
+    const taken = await startWaiting(world)
+    await world.api.cancel(taken.id)
+    await assertStopped(world, taken)
+    await assertVerified(world, { flags: ['--restored'] })
+  }
 
-      await putBack()
-      // Taken from the device's word, or asked for again: Cancelled either way, and with its proof.
-      if ((await world.api.action(issued.id)).status !== 'Cancelled')
-        await world.api.cancel(issued.id, 'again')
-      await assertStopped(world, issued)
-      assert.equal(runsOf(issued), 'ran\n')
-    })
+  test('to before an action that has ended since: the device tells it again, and does not run it again', async () => {
+    world.device.program.signal('SIGSTOP')
+    const issued = await issue(world)
+    backUp()
+    world.device.program.signal('SIGCONT')
+    await until('the script to run', () => runsOf(issued) !== '')
+    letGo(issued)
+    await assertWhole(world, issued)
 
-    test('while an action runs that it knows: it is heard to its end', async () => {
-      const issued = await startWaiting(world)
-      backUp()
-      await putBack()
-      assert.equal(isAlive(issued), true)
-      letGo(issued)
-      await assertWhole(world, issued)
-    })
+    await putBack()
+    const { status, countermand } = await world.api.untilOver(issued.id)
+    assert.deepEqual([status, countermand.proof], ['Succeeded', null])
+    assert.equal(runsOf(issued), 'ran\n')
+    await assertGoesOn()
+  })
 
-    test('to before an action that runs now: it is nobody’s any more, ends by itself, and everything else goes on', async () => {
-      backUp()
-      const issued = await startWaiting(world)
-      await putBack()
-      await assert.rejects(world.api.action(issued.id), /404/)
-      // The slot of its type is free at the server; the device does both.
-      const other = await startWaiting(world)
-      letGo(issued)
-      await untilGone(issued)
-      letGo(other)
-      await assertWhole(world, other)
-      assert.equal(runsOf(issued), 'ran\n')
-      assertNothingLives(world, issued)
-      await assertGoesOn()
-    })
-  },
-)
+  test('to before a cancel that was proven since: it is not run again, and a new cancel gets the same proof', async () => {
+    const issued = await startWaiting(world)
+    backUp()
+    await world.api.cancel(issued.id, 'before the fall')
+    await assertStopped(world, issued)
+
+    await putBack()
+    // Taken from the device's word, or asked for again: Cancelled either way, and with its proof.
+    if ((await world.api.action(issued.id)).status !== 'Cancelled') await world.api.cancel(issued.id, 'again')
+    await assertStopped(world, issued)
+    assert.equal(runsOf(issued), 'ran\n')
+  })
+
+  test('while an action runs that it knows: it is heard to its end', async () => {
+    const issued = await startWaiting(world)
+    backUp()
+    await putBack()
+    assert.equal(isAlive(issued), true)
+    letGo(issued)
+    await assertWhole(world, issued)
+  })
+
+  test('to before an action that runs now: it is nobody’s any more, ends by itself, and everything else goes on', async () => {
+    backUp()
+    const issued = await startWaiting(world)
+    await putBack()
+    await assert.rejects(world.api.action(issued.id), /404/)
+    // The slot of its type is free at the server; the device does both.
+    const other = await startWaiting(world)
+    letGo(issued)
+    await untilGone(issued)
+    letGo(other)
+    await assertWhole(world, other)
+    assert.equal(runsOf(issued), 'ran\n')
+    assertNothingLives(world, issued)
+    await assertGoesOn()
+  })
+})

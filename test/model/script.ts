@@ -84,17 +84,15 @@ const aStep = <Of extends Name>(name: Of, fields: Fields<Of>): fc.Arbitrary<Step
 const some = { turns: someTurns, order }
 const rest = { turns: fc.constant(untilIdle), order: fc.constant([]) }
 const first = { which: fc.constant(0) }
-/** What would seldom come together by chance: something begins; a cancel is on its way into it; two crashes, one upon the other. */
+const begins = [aStep('issue', { by }), aStep('exchange', { order }), aStep('work', some)]
+const cancelArrives = [aStep('deliver', first), aStep('answer', {}), aStep('work', some)]
+const diesAnywhere = [aStep('work', some), aStep('kill', {}), aStep('start', {}), aStep('work', rest)]
+const losesPower = [aStep('cutPower', { order }), aStep('deliver', first), aStep('start', {})]
+/** What would seldom come together by chance. */
 const together: readonly [number, fc.Arbitrary<Step>[]][] = [
-  [3, [aStep('issue', { by }), aStep('exchange', { order }), aStep('work', some)]],
-  [3, [aStep('cancel', { ...first, by }), aStep('deliver', first), aStep('answer', {}), aStep('work', some)]],
-  [
-    2,
-    [
-      ...[aStep('work', some), aStep('kill', {}), aStep('start', {}), aStep('work', rest)],
-      ...[aStep('cutPower', { order }), aStep('deliver', first), aStep('start', {})],
-    ],
-  ],
+  [3, begins],
+  [3, [aStep('cancel', { ...first, by }), ...cancelArrives]],
+  [2, [...diesAnywhere, ...losesPower]],
 ]
 
 const scriptsOf = (weighted: Weighted): fc.Arbitrary<readonly Step[]> => {

@@ -17,6 +17,7 @@ import {
   type Reply,
   type Statement,
 } from '@countermand/contract'
+import { ofItsOwn, timeLimit } from './connection.ts'
 import { bootId, bootSeconds } from './host/clock.ts'
 import { removeDrafts, writeDurably } from './host/files.ts'
 import type { Identity } from './identity.ts'
@@ -142,8 +143,8 @@ export class Sync {
 }
 
 async function post(url: string, body: string): Promise<string> {
-  const headers = { 'content-type': 'application/jose' }
-  const response = await fetch(url, { method: 'POST', body, headers, signal: AbortSignal.timeout(30_000) })
+  const headers = { 'content-type': 'application/jose', ...ofItsOwn }
+  const response = await fetch(url, { method: 'POST', body, headers, signal: timeLimit(body.length) })
   const text = await response.text()
   if (response.status === 409) throw new TwoHistories(text)
   if (!response.ok) throw new Error(`the server answered ${response.status}: ${text.slice(0, 500)}`)

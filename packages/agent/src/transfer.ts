@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { devicePaths, settleLimitMs } from '@countermand/contract'
+import { ofItsOwn, timeLimit } from './connection.ts'
 import { CannotBeDone } from './executors/executor.ts'
 import { makeFolder, writeDurably } from './host/files.ts'
 
@@ -25,15 +26,19 @@ export interface TransferOptions {
   readonly renew: () => void
 }
 
-const tryTimeoutMs = 60_000
 const longestPauseMs = 15_000
 
 export const sha256Of = (content: Uint8Array): string => createHash('sha256').update(content).digest('hex')
 
 export function openTransfer(options: TransferOptions): Transfer {
-  const ask = async (path: string, stop: AbortSignal, init: RequestInit = {}): Promise<Response> => {
-    const headers = { authorization: `Bearer ${options.ticket() ?? ''}` }
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(tryTimeoutMs)])
+  const ask = async (
+    path: string,
+    size: number,
+    stop: AbortSignal,
+    init: RequestInit = {},
+  ): Promise<Response> => {
+    const headers = { authorization: `Bearer ${options.ticket() ?? ''}`, ...ofItsOwn }
+    const signal = AbortSignal.any([stop, timeLimit(size)])
     const response = await fetch(options.server + path, { ...init, headers, signal })
     if (response.status === 401) options.renew()
     return response
@@ -46,7 +51,7 @@ export function openTransfer(options: TransferOptions): Transfer {
       const kept = await readFile(place).catch(() => null)
       if (kept !== null && sha256Of(kept) === sha256) return place
       const path = devicePaths.file.replace(':id', actionId).replace(':sha256', sha256)
-      const content = await untilItGoes(signal, async () => read(await ask(path, signal), size))
+      const content = await untilItGoes(signal, async () => read(await ask(path, size, signal), size))
       // Pinned at issue: what is run is what was asked for, or nothing.
       if (sha256Of(content) !== sha256)
         throw new CannotBeDone('The file that the server sent is not the one that was pinned.')
@@ -57,7 +62,10 @@ export function openTransfer(options: TransferOptions): Transfer {
       const path = devicePaths.result.replace(':id', actionId).replace(':index', String(index))
       const sha256 = sha256Of(content)
       return untilItGoes(signal, async () => {
-        const response = await ask(path, signal, { method: 'PUT', body: Buffer.from(content) })
+        const response = await ask(path, content.length, signal, {
+          method: 'PUT',
+          body: Buffer.from(content),
+        })
         const stored: { sha256?: unknown } = JSON.parse(new TextDecoder().decode(await read(response, 4096)))
         if (stored.sha256 !== sha256) throw new Error('the server has stored something else')
         return { sha256, size: content.length }

@@ -1,6 +1,7 @@
 /** Listens for *sync now*. It may miss one; the heartbeat's work counter tells. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { devicePaths, heartbeatMs } from '@countermand/contract'
+import { ofItsOwn } from './connection.ts'
 
 export interface WakeOptions {
   readonly server: string
@@ -39,7 +40,7 @@ async function stream(options: WakeOptions, ticket: string): Promise<boolean> {
   let timer = setTimeout(() => dead.abort(), silentMs)
   let lived = false
   try {
-    const headers = { authorization: `Bearer ${ticket}`, accept: 'text/event-stream' }
+    const headers = { authorization: `Bearer ${ticket}`, accept: 'text/event-stream', ...ofItsOwn }
     const response = await fetch(options.server + devicePaths.wake, { headers, signal })
     // A ticket that is over is renewed by any sync.
     if (response.status === 401) options.wake()

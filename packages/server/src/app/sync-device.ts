@@ -177,7 +177,7 @@ class Exchange {
       newsDigest = this.moment.digest(canonical(item))
     }
     for (const item of fresh) await this.apply(device, item)
-    if (fresh.length > 0) await this.rooms.events.keep(device.id, this.cause, this.at)
+    if (fresh.length > 0 || isAhead) await this.rooms.events.keep(device.id, this.cause, this.at)
     const order = { ...taken(device.order, this.statement.seq, this.cause.digest), news, newsDigest }
     return { ...device, order }
   }

@@ -65,7 +65,9 @@ async function create(
 ): Promise<Action> {
   const action = issue(order, commands)
   const { id, machineId, type, requestor, comment, parameters, createdAt: at } = order
-  const data = { id, machineId, type, comment, parameters }
+  const { runLimitMs, computerDnsName, externalId, scope, reversible } = order
+  const how = { runLimitMs, computerDnsName, externalId, scope, reversible }
+  const data = { id, machineId, type, comment, parameters, ...how }
   const notes = [{ kind: 'action.requested', actor: requestor, alarm: false, data }]
   const written = { chain: machineId, notes, at, cause: undefined, action: { id, before: null } }
   const last = await appendEvents({ db, touched }, written)

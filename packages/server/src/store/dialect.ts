@@ -20,10 +20,13 @@ const logToCarryOver = 4 * 1024 * 1024
 /** When the checkpointing thread does not keep up, the writer waits for a whole one, and the log begins anew. */
 const longestLog = 64 * 1024 * 1024
 const checkpointEveryMs = 100
+const truncateEveryMs = 1_000
+/** For another connection that is just writing. */
+const patienceMs = 5_000
 
 /** Opens, or makes, the SQLite file. Every commit is on disk before it returns (`synchronous=FULL` under WAL). */
 export function openSqlite(file: string, mode: SqliteMode): OpenSqlite {
-  const database = new DatabaseSync(file, { timeout: 5_000 })
+  const database = new DatabaseSync(file, { timeout: patienceMs })
   database.exec('PRAGMA journal_mode = WAL')
   database.exec('PRAGMA synchronous = FULL')
   database.exec('PRAGMA foreign_keys = ON')
@@ -35,8 +38,14 @@ export function openSqlite(file: string, mode: SqliteMode): OpenSqlite {
       if (logSize(file) > logToCarryOver) carryOver(database, 'PASSIVE')
     }, checkpointEveryMs)
   }
+  let notBefore = 0
   const bound = (): void => {
-    if (mode === 'write' && logSize(file) > longestLog) carryOver(database, 'TRUNCATE')
+    if (mode !== 'write' || performance.now() < notBefore || logSize(file) <= longestLog) return
+    notBefore = performance.now() + truncateEveryMs
+    // A reader that takes long, somebody who verifies for example, is not waited for: callers are waiting too.
+    database.exec('PRAGMA busy_timeout = 0')
+    carryOver(database, 'TRUNCATE')
+    database.exec(`PRAGMA busy_timeout = ${patienceMs}`)
   }
   const db = new Kysely<Tables>({ dialect: new SqliteDialect({ database: adapt(database) }) })
   return { db, beforeBatch: bound }
