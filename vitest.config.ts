@@ -14,8 +14,9 @@ export default defineConfig({
     globalSetup: isOnPostgres ? ['packages/server/src/testing/run-on-postgres.ts'] : [],
     include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts'],
     passWithNoTests: false,
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // A hang is ended, a slow machine is not: time is never what a test here is about.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // Two cores are what a developer's container and CI have; more files at once only time each other out.
     maxWorkers: 2,
     reporters: ['default', './test/closing-line.ts'],

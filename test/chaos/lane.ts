@@ -66,7 +66,7 @@ export async function openLane(cacheFolder: string): Promise<Lane> {
       await until(
         'the server to be ready',
         async () => state('server') !== 'runs' || (await fetch(`${apiUrl}/readyz`)).ok,
-        { everyMs: 20 },
+        { withinMs: 90_000, everyMs: 20 },
       )
     },
     close: () => {

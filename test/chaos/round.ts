@@ -25,7 +25,7 @@ export interface Outcome {
 }
 
 /** Waits longer than this mean that something will never come. */
-const foreverMs = 45_000
+const foreverMs = 90_000
 const mostTries = 100
 const betweenTriesMs = 40
 /** After the end, what is still to die has this long. */

@@ -14,7 +14,7 @@ import { until } from './program.ts'
 /** Leaves a line each time it is run, and ends with 5 once it is told to go. */
 const waitingScript = `#!/bin/sh
 echo ran >>"$1/runs"; echo before
-while [ ! -e "$1/go" ] && [ -d "$1" ]; do sleep 0.05; done
+n=0; while [ ! -e "$1/go" ] && [ -d "$1" ] && [ $n -lt 4000 ]; do n=$((n + 1)); sleep 0.05; done
 echo after; exit 5
 `
 
