@@ -1,7 +1,7 @@
 /** One server and one agent that outlive many rounds; either can be told to die, dies, and is started again on its data. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { agentMain, openWorld, type World } from '../end-to-end/fixture.ts'
+import { agentMain, endScopes, openWorld, type World } from '../end-to-end/fixture.ts'
 import { openProgram, until, type Program } from '../end-to-end/program.ts'
 import { openClient, type Client } from './client.ts'
 import type { PointName, Side } from './points.ts'
@@ -33,6 +33,7 @@ export async function openLane(cacheFolder: string): Promise<Lane> {
   const told: Record<Side, string> = { server: '', agent: '' }
   const since: Record<Side, number> = { server: 0, agent: 0 }
   let isClosed = false
+  const newcomers: Newcomer[] = []
   const before = (at: string): readonly string[] => {
     // A round that is given up in the middle must not start what has just been ended.
     if (isClosed) throw new Error('the lane is closed')
@@ -69,16 +70,20 @@ export async function openLane(cacheFolder: string): Promise<Lane> {
         { withinMs: 90_000, everyMs: 20 },
       )
     },
-    close: () => {
+    close: async () => {
       isClosed = true
-      return world.close()
+      await Promise.all(newcomers.map(({ program }) => program.kill()))
+      for (const { dataFolder } of newcomers) endScopes(dataFolder)
+      await world.close()
     },
     output: () => `${world.server.output().slice(-4_000)}\n${world.device.program.output().slice(-4_000)}`,
     newcomer: (name, token) => {
       const dataFolder = join(world.folder, name)
       const env = { PATH: process.env.PATH ?? '' }
       const command = [process.execPath, agentMain, '--data', dataFolder, '--enrol', token]
-      return { dataFolder, program: openProgram(name, () => [...before(''), ...command], env) }
+      const made = { dataFolder, program: openProgram(name, () => [...before(''), ...command], env) }
+      newcomers.push(made)
+      return made
     },
   }
 }

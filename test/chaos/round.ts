@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { MachineAction } from '@countermand/contract'
 import { isOver } from '../end-to-end/api.ts'
 import { beatsIn } from '../end-to-end/beats.ts'
-import { endScopes, groupsOf, identityOf, processesWith } from '../end-to-end/fixture.ts'
+import { groupsOf, identityOf, processesWith } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
 import type { Asked, Said } from './client.ts'
 import { judge, type Evidence, type Fault, type FaultKind } from './judge.ts'
@@ -56,6 +56,7 @@ class Round {
   private end: MachineAction | null = null
   private acknowledged: string | null = null
   private wasAsked = false
+  private newcomer: Newcomer | null = null
 
   constructor(lane: Lane, plan: Plan) {
     this.lane = lane
@@ -65,22 +66,19 @@ class Round {
 
   async play(): Promise<Outcome> {
     let reviving: Promise<void> | null = null
-    let newcomer: Newcomer | null = null
     try {
       const { also } = ways[this.plan.point]
       if (also === 'death before') await this.dieBefore()
       await this.lane.start(this.plan.side, this.plan.point, this.plan.times)
       reviving = this.revive()
-      if (also === 'newcomer') newcomer = await this.enrolNewcomer()
-      const device = newcomer === null ? this.lane.world.device : deviceOf(newcomer)
+      const device = also === 'newcomer' ? await this.enrolNewcomer() : this.lane.world.device
       await this.carryOut(device, reviving)
     } catch (thrown) {
       if (!(thrown instanceof Stopped)) this.fault('untrue', String(thrown))
     } finally {
       this.overSince ??= performance.now()
       await reviving?.catch((thrown: unknown) => this.fault('open', String(thrown)))
-      await newcomer?.program.leave()
-      if (newcomer !== null) endScopes(newcomer.dataFolder)
+      await this.newcomer?.program.leave()
     }
     if (this.faults.length === 0) rmSync(this.here, { recursive: true, force: true })
     const { isHit, faults, actionId, file, end } = this
@@ -94,6 +92,7 @@ class Round {
   private async carryOut(device: Device, reviving: Promise<void>): Promise<void> {
     const id = this.actionId ?? (await this.issue(device))
     const cancelling = this.plan.ending === 'cancel' && !this.wasAsked ? this.cancelInSeason(id) : null
+    cancelling?.catch(() => undefined)
     const end = await this.untilOver(id)
     const then = this.look(device, id)
     await cancelling
@@ -183,7 +182,7 @@ class Round {
   private async cancelInSeason(id: string): Promise<void> {
     const { cancelFrom } = ways[this.plan.point]
     const hasBegun = (): boolean => runsIn(this.here) !== ''
-    const hasDied = (): boolean => this.isHit || this.isEndSeen
+    const hasDied = (): boolean => this.isHit || this.isEndSeen || this.overSince !== null
     if (cancelFrom !== 'issue' || this.plan.cancelWaits) {
       const isTime = cancelFrom === 'death' ? hasDied : () => hasBegun() || hasDied()
       await until('the season of the cancel', isTime, { everyMs: 15 }).catch(() => undefined)
@@ -273,11 +272,12 @@ class Round {
   }
 
   /** A device enrols, its server dies over it, and it asks again with the same token. */
-  private async enrolNewcomer(): Promise<Newcomer> {
+  private async enrolNewcomer(): Promise<Device> {
     const { client } = this.lane
     const before = (await this.told('the machines', () => client.machines())).body.value.length
     const token = (await this.told('the token', () => client.enrolmentToken())).body.enrolmentToken
     const newcomer = this.lane.newcomer(`newcomer-${this.plan.round}`, token)
+    this.newcomer = newcomer
     const { program } = newcomer
     try {
       await until(
@@ -291,22 +291,16 @@ class Round {
         { withinMs: foreverMs },
       )
     } catch (thrown) {
-      await program.kill()
       this.fault('open', `${String(thrown)}: ${program.output()}`)
       throw new Stopped()
     }
     const after = (await this.told('the machines', () => client.machines())).body.value
     if (after.length !== before + 1) this.fault('untrue', `${after.length - before} devices for one token`)
-    const { machineId } = deviceOf(newcomer)
+    const { machineId } = identityOf(newcomer.dataFolder)
     if (!after.some(({ id }) => id === machineId)) this.fault('lost', 'the device is not known any more')
-    return newcomer
+    return { machineId, dataFolder: newcomer.dataFolder }
   }
 }
-
-const deviceOf = ({ dataFolder }: Newcomer): Device => ({
-  machineId: identityOf(dataFolder).machineId,
-  dataFolder,
-})
 
 function isRunning({ program }: Newcomer): boolean {
   try {

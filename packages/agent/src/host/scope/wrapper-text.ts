@@ -5,9 +5,10 @@ import type { Found } from '../types.ts'
 /** What the wrapper is called in its own command line and in lists of processes. */
 export const wrapperName = 'countermand-wrapper'
 
-/** Was it our own shell around the script, not something that the script had left? */
+/** Was it our own shell around the script, or its `sync` of the exit status; not something that the script had left? */
 export const isWrapper = ({ command }: Found): boolean =>
-  command.startsWith(`/bin/sh -c ${wrapperName} ${wrapperName} `)
+  command.startsWith(`/bin/sh -c ${wrapperName} ${wrapperName} `) ||
+  /^sync .*\/run(\/exit\.tmp)?$/.test(command)
 
 /** Exit statuses of a wrapper that ran nothing. */
 export const wrapperExit = { cannotEnter: 10, cannotWrite: 11 } as const
