@@ -133,6 +133,8 @@ async function playRounds(lane: Lane, options: ChaosOptions, parts: LaneParts): 
   for (let round = parts.next(); round !== null; round = parts.next()) {
     const plan = planOf(options.seed, round)
     const outcome = await playRound(lane, plan)
+    // Everything was ended under its feet.
+    if (options.signal.aborted) break
     const { isHit, faults, end } = outcome
     all.push(outcome)
     parts.played.push({ round, point: plan.point, isHit, faults })

@@ -53,9 +53,13 @@ export async function openLane(cacheFolder: string): Promise<Lane> {
   const { apiUrl }: { apiUrl: string } = JSON.parse(
     readFileSync(join(world.dataFolder, 'credentials.json'), 'utf8'),
   )
+  const client = await openClient(world.dataFolder).catch(async (thrown: unknown) => {
+    await world.close()
+    throw thrown
+  })
   return {
     world,
-    client: await openClient(world.dataFolder),
+    client,
     state,
     start: async (side, point, times = 1) => {
       await programs[side].kill()

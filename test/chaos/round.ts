@@ -71,6 +71,8 @@ class Round {
       if (also === 'death before') await this.dieBefore()
       await this.lane.start(this.plan.side, this.plan.point, this.plan.times)
       reviving = this.revive()
+      // Waited for below; should it fail before that, it is not to end everything.
+      reviving.catch(() => undefined)
       const device = also === 'newcomer' ? await this.enrolNewcomer() : this.lane.world.device
       await this.carryOut(device, reviving)
     } catch (thrown) {

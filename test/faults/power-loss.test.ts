@@ -203,5 +203,27 @@ describe.skipIf(!isAble)('the power of a device is cut', { timeout }, () => {
     },
   )
 
+  test('once it runs, and the start is torn: the device does as it is told, and says nothing of what it cannot know', async () => {
+    const issued = await startWaiting(world)
+    await world.device.program.kill()
+    await assertRefused(journalOf(issued, 'verdict'))
+    rmSync(join(world.device.dataFolder, 'journal', issued.id), { recursive: true })
+    const { machineId } = world.device
+    const answer = await world.api.ask('POST', '/api/countermand/enrolmenttokens', { MachineId: machineId })
+    const { enrolmentToken }: { enrolmentToken: string } = JSON.parse(await answer.text())
+    flags.push('--enrol', enrolmentToken, '--again')
+    await world.device.start()
+    flags.length = 0
+
+    assert.equal(world.device.machineId, machineId)
+    const { status, countermand } = await world.api.untilOver(issued.id)
+    assert.deepEqual([status, countermand.effect.state, countermand.proof], ['TimeOut', 'unknown', null])
+    letGo(issued)
+    await untilGone(issued)
+    const next = await startWaiting(world)
+    letGo(next)
+    await assertWhole(world, next)
+  })
+
   test('all of this has left nothing that does not hold', () => assertVerified(world))
 })

@@ -82,11 +82,12 @@ const aStep = <Of extends Name>(name: Of, fields: Fields<Of>): fc.Arbitrary<Step
   fc.record({ do: fc.constant(name), ...fields }) as unknown as fc.Arbitrary<Step>
 
 const some = { turns: someTurns, order }
-const rest = { turns: fc.constant(untilIdle), order: fc.constant([]) }
 const first = { which: fc.constant(0) }
+const untilQuiet = { turns: fc.constant(untilIdle), order: fc.constant([]) }
+const goesOn = fc.oneof(aStep('work', untilQuiet), aStep('exchange', { order }))
 const begins = [aStep('issue', { by }), aStep('exchange', { order }), aStep('work', some)]
 const cancelArrives = [aStep('deliver', first), aStep('answer', {}), aStep('work', some)]
-const diesAnywhere = [aStep('work', some), aStep('kill', {}), aStep('start', {}), aStep('work', rest)]
+const diesAnywhere = [aStep('work', some), aStep('kill', {}), aStep('start', {}), goesOn]
 const losesPower = [aStep('cutPower', { order }), aStep('deliver', first), aStep('start', {})]
 /** What would seldom come together by chance. */
 const together: readonly [number, fc.Arbitrary<Step>[]][] = [

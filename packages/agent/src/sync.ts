@@ -109,6 +109,8 @@ export class Sync {
     if (!isSpoken(reply.protocol))
       throw new Error(`the server speaks protocol ${reply.protocol}, this agent ${protocolVersion}`)
     if (reply.seq > this.state.seq) {
+      // What is said next is a new statement, by which the server sees two histories too, and raises its alarm.
+      await this.save({ ...this.state, pending: null })
       throw new TwoHistories('The server has taken later statements than this device has made.')
     }
     return { reply, sentAt: this.sentAt, isRepeated }
