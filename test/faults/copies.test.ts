@@ -1,6 +1,6 @@
 /** A device whose folder is older than what its server has heard, or is there twice. It is found out, and never lies about a cancel. */
 import assert from 'node:assert/strict'
-import { cpSync, readdirSync, rmSync } from 'node:fs'
+import { cpSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
@@ -34,6 +34,19 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a device', { timeout }, ()
   const snapshot = (): string => join(world.folder, 'snapshot')
   const said = (): string => world.device.program.output()
   const alarms = (): number => world.server.output().split('"kind":"device.cloned"').length - 1
+
+  /** The folder of a device that lives, between two statements: one that is under way would give the copy away by itself. */
+  async function copyTo(copy: string): Promise<void> {
+    const { dataFolder } = world.device
+    const states = readdirSync(dataFolder).filter((name) => /^sync-.*\.json$/.test(name))
+    const read = (): string => states.map((name) => readFileSync(join(dataFolder, name), 'utf8')).join()
+    await until('the device to be quiet', async () => {
+      const before = read()
+      await pause(300)
+      return before === read() && !before.includes('"jws"')
+    })
+    cpSync(dataFolder, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') })
+  }
 
   async function untilFoundOut(from: number): Promise<void> {
     await until('the device to say so', () =>
@@ -125,7 +138,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a device', { timeout }, ()
   test('that is there twice while a script runs is found out once both have spoken; neither calls it stopped while it lives', async () => {
     const running = await startWaiting(world)
     const copy = join(world.folder, 'copy')
-    cpSync(world.device.dataFolder, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') })
+    await copyTo(copy)
     const env = { PATH: process.env.PATH ?? '', HOME: '/root' }
     const twin = openProgram('twin', () => [process.execPath, agentMain, '--data', copy], env)
     const [from, before] = [said().length, alarms()]
@@ -150,7 +163,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a device', { timeout }, ()
 
   test('that is there twice while nothing runs is found out at the next action, which is begun once at most', async () => {
     const copy = join(world.folder, 'idle-copy')
-    cpSync(world.device.dataFolder, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') })
+    await copyTo(copy)
     const env = { PATH: process.env.PATH ?? '', HOME: '/root' }
     const twin = openProgram('twin', () => [process.execPath, agentMain, '--data', copy], env)
     const [from, before] = [said().length, alarms()]

@@ -20,6 +20,8 @@ export interface Findings {
   readonly ends: ReadonlyMap<string, number>
   /** What was broken, and the smallest script that was found to break it, as a person reads it. */
   readonly broken: string | null
+  /** That script; empty where nothing is broken. */
+  readonly script: readonly Step[]
 }
 
 const numberOf = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise)
@@ -56,9 +58,10 @@ export async function explore(given: Given, search: Search): Promise<Findings> {
   })
   const { failed, counterexample, numShrinks, numRuns } = await fc.check(property, { numRuns: runs, seed })
   const [steps] = counterexample ?? []
-  if (!failed || steps === undefined) return { ...counts, ends, broken: null }
+  if (!failed || steps === undefined) return { ...counts, ends, broken: null, script: [] }
   const found = `run ${numRuns}, made smaller ${numShrinks} times; COUNTERMAND_MODEL_SEED=${seed} finds it again`
-  return { ...counts, ends, broken: `${await retold(new World(given, faults), steps)}\n(${found})\n` }
+  const broken = `${await retold(new World(given, faults), steps)}\n(${found})\n`
+  return { ...counts, ends, broken, script: steps }
 }
 
 /** The story of a run that breaks a promise. */
