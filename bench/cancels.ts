@@ -20,14 +20,15 @@ const concurrency = 64
 export async function benchCancels(actions: number, perRound: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-bench-'))
   console.log(`filling a store with ${actions} open actions, half of them offered …`)
-  const server = fork(new URL('./serve-cancels.ts', import.meta.url), [folder, String(actions)], {
-    execArgv: (process.env.PROF ?? '').split(' ').filter(Boolean),
-  })
+  const server = fork(new URL('./serve-cancels.ts', import.meta.url), [folder, String(actions)])
   try {
-    const served = await new Promise<Served>((resolve, reject) => {
-      server.once('message', (message) => resolve(message as Served))
+    const told = await new Promise<string>((resolve, reject) => {
+      server.once('message', (message) => {
+        if (typeof message === 'string') resolve(message)
+      })
       server.once('exit', reject)
     })
+    const served: Served = JSON.parse(told)
     await run(served, perRound)
   } finally {
     server.kill('SIGINT')
@@ -68,7 +69,8 @@ async function tokenOf({ port, tenantId, clientId, clientSecret }: Served): Prom
   const form = { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret, scope }
   const url = `http://127.0.0.1:${port}/${tenantId}/oauth2/v2.0/token`
   const response = await fetch(url, { method: 'POST', body: new URLSearchParams(form) })
-  return ((await response.json()) as { access_token: string }).access_token
+  const token: { access_token: string } = JSON.parse(await response.text())
+  return token.access_token
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

@@ -35,9 +35,12 @@ export async function benchLastProcess(): Promise<void> {
       await new Promise((resolve) => reader.once('data', resolve))
       await world.api.untilAction(id, 'running', isRunning)
       const began = performance.now()
-      const end = new Promise<void>((resolve) =>
-        reader.once('end', () => void (gone.push(performance.now() - began), resolve())),
-      )
+      const end = new Promise<void>((resolve) => {
+        reader.once('end', () => {
+          gone.push(performance.now() - began)
+          resolve()
+        })
+      })
       const { action } = await world.api.cancel(id)
       answered.push(performance.now() - began)
       if (action.status !== 'Cancelled') throw new Error(`the cancel was answered ${action.status}`)

@@ -26,14 +26,16 @@ async function main(): Promise<void> {
   bare.post('/constant', () => ({ status: 'Cancelled' }))
   const constant = new URL(await bare.listen({ host: '127.0.0.1', port: 0 }))
   const { clientId, clientSecret, tenantId } = await makeCredentials(app, config.publicUrl)
-  process.send?.({
-    ids,
-    port: Number(server.port),
-    barePort: Number(constant.port),
-    clientId,
-    clientSecret,
-    tenantId,
-  })
+  process.send?.(
+    JSON.stringify({
+      ids,
+      port: Number(server.port),
+      barePort: Number(constant.port),
+      clientId,
+      clientSecret,
+      tenantId,
+    }),
+  )
 }
 
 async function filled(): Promise<string[]> {

@@ -18,7 +18,7 @@ import {
 } from './acts.ts'
 import { withProxy } from './through.ts'
 
-const timeout = 100_000
+const timeout = 180_000
 /** Three heartbeats without a word, the pause before another try, and what a busy machine takes. */
 const foundOutWithinMs = 75_000
 

@@ -17,6 +17,8 @@ export interface DeviceParts {
 
 export class Device {
   isUp = false
+  /** What the last one that enrolled was given. */
+  token = ''
   private lives = 0
   private leaving = new AbortController()
   private readonly parts: DeviceParts
@@ -44,7 +46,8 @@ export class Device {
       if (!signal.aborted) this.parts.failed(thrown)
     }
     const { host, log, token } = this.parts
-    const enrolling = { enrolmentToken: enrolAgain ? token() : null, enrolAgain }
+    if (enrolAgain) this.token = token()
+    const enrolling = { enrolmentToken: enrolAgain ? this.token : null, enrolAgain }
     const options = { dataFolder, server: null, switchedOff: [], log, host: host(), ...enrolling }
     runAgent(options, signal).then(over, over)
     return true

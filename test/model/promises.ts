@@ -196,6 +196,11 @@ export class Promises {
     for (const id of cancels) this.toBeStopped.add(id)
   }
 
+  /** A power cut has taken these cancels, which were not synced yet, and were therefore not acknowledged. */
+  lost(cancels: readonly string[]): void {
+    for (const id of cancels) this.toBeStopped.delete(id)
+  }
+
   /** The script runs from this instant. */
   started(id: string): void {
     this.expect(this.permitted.has(id), 'a start needs a permission that is fresh', id)

@@ -47,6 +47,8 @@ export class World {
   readonly faults: Faults
   private backup: Tables | null = null
   private token = ''
+  /** The one by which the server knows the device now. */
+  private usedToken = ''
   private tokens = 0
 
   constructor(given: Given, faults: Faults = {}) {
@@ -79,7 +81,7 @@ export class World {
     this.device = new Device({
       host: () => this.hostOfNewAgent(),
       log: (line) => note(`agent: ${line}`),
-      token: () => this.token,
+      token: () => (this.isEnrolling() ? this.usedToken : this.token),
       died: () => this.agentIsGone(),
       failed: (why) => this.agentFailed(why),
     })
@@ -122,6 +124,7 @@ export class World {
     this.device.kill()
     this.turns.drop('machine')
     this.disk.cut(pick)
+    this.promises.lost(this.held().filter((id) => !this.has(id, 'cancel.json')))
     this.machine.reboot()
     this.clock.boot()
   }
@@ -146,7 +149,7 @@ export class World {
 
   /** The server has another key of the device's than the device has. */
   isEnrolling(): boolean {
-    return this.token !== '' && this.promises.keyOfDevice() !== this.ownKey()
+    return this.usedToken !== '' && this.promises.keyOfDevice() !== this.ownKey()
   }
 
   async backUp(): Promise<boolean> {
@@ -169,18 +172,22 @@ export class World {
 
   private async enrol(jws: string): Promise<Answered> {
     const answer = await this.server.enrol(jws)
-    if (answer.status === 200) return answer
+    if (answer.status === 200) {
+      this.usedToken = this.device.token
+      return answer
+    }
     // Nobody is to blame for a token that was left lying for a day; the next try takes another one.
     if (answer.text.includes('expired')) this.network.hasLostEnrolment = true
     else this.promises.break(`an enrolment is refused: ${answer.text}`)
     return answer
   }
 
+  private has(id: string, file: string): boolean {
+    return this.disk.find(`${dataFolder}/journal/${id}/${file}`) !== null
+  }
+
   private hostOfNewAgent(): Host {
-    const taken = this.held().filter((id) => {
-      const has = (file: string): boolean => this.disk.find(`${dataFolder}/journal/${id}/${file}`) !== null
-      return has('cancel.json') && !has('outcome.json')
-    })
+    const taken = this.held().filter((id) => this.has(id, 'cancel.json') && !this.has(id, 'outcome.json'))
     this.promises.resumed(taken)
     return this.machine.host()
   }

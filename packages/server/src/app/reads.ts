@@ -12,7 +12,7 @@ export const reads = {
   devices: ({ devices }: Rooms, page: Page) => devices.list(page),
   workOfDevices: ({ devices }: Rooms, ids: readonly string[]) => devices.workOf(ids),
   libraryFile: ({ library }: Rooms, fileName: string) => library.find(fileName),
-  libraryFiles: ({ library }: Rooms, _: null) => library.list(),
+  libraryFiles: ({ library }: Rooms, _all: null) => library.list(),
   application: ({ applications }: Rooms, id: string) => applications.find(id),
   wantedFiles,
 } as const

@@ -51,8 +51,8 @@ export async function syncDevice(app: App, jws: string, address: string): Promis
     throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
   }
   const cause = { digest: app.digest(jws), seq: statement.seq, jws }
-  const taken = { statement, cause, keyThumbprint: message.thumbprint, address }
-  const orders = await app.store.write('takeStatement', taken)
+  const exchanged = { statement, cause, keyThumbprint: message.thumbprint, address }
+  const orders = await app.store.write('takeStatement', exchanged)
   if (orders === null) {
     throw new Refusal(
       'Conflict',

@@ -84,9 +84,10 @@ export function mount<Rows extends Operations>(
         for (const check of parts.checks) await check(row, request, reply)
       },
       // What is not there is 404 whatever was sent, also where nobody had looked yet.
-      errorHandler: async (thrown, request, reply) => {
-        const missing = row.target === 'machineActionId' ? await whyMissing(parts.app, request) : null
-        return answer(missing ?? asRefusal(thrown), thrown, request, reply)
+      errorHandler: (thrown, request, reply) => {
+        const missing =
+          row.target === 'machineActionId' ? whyMissing(parts.app, request) : Promise.resolve(null)
+        void missing.then((refusal) => answer(refusal ?? asRefusal(thrown), thrown, request, reply))
       },
       handler: async (request, reply) => {
         const body = row.body === undefined ? undefined : readBody(row.body, bytesOf(request))
