@@ -19,7 +19,7 @@ import {
 } from '@countermand/contract'
 import { ofItsOwn, timeLimit } from './connection.ts'
 import { bootId, bootSeconds } from './host/clock.ts'
-import { removeDrafts, writeDurably } from './host/files.ts'
+import { removeDrafts, syncFolder, writeDurably } from './host/files.ts'
 import type { Identity } from './identity.ts'
 import { readJson } from './journal.ts'
 import { killPoint } from './kill-points.ts'
@@ -72,6 +72,8 @@ export class Sync {
 
   static async open(dataFolder: string, identity: Identity): Promise<Sync> {
     await removeDrafts(dataFolder)
+    // A name that a killed agent had not synced yet could go with the power, after it has been built on.
+    await syncFolder(dataFolder)
     const file = join(dataFolder, `sync-${identity.keyThumbprint.slice(0, 16)}.json`)
     const start = {
       seq: 0,
