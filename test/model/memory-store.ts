@@ -45,10 +45,11 @@ function openActions(box: Box, events: Appender): ActionRows {
         .slice(skip, skip + top),
     liveOf: async (machineId) =>
       all().filter((action) => action.machineId === machineId && (isOpen(action) || isUndelivered(action))),
-    overdue: async (at, most) =>
+    toLookAt: async (at, most) =>
       all()
         .filter(({ deadlineAt }) => deadlineAt !== null && deadlineAt <= at)
         .slice(0, most),
+    lookedAt: async () => undefined,
     open: async () => all().filter(isOpen),
     create: async (order, commands) => {
       const action = issue(order, commands)

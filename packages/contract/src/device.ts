@@ -245,8 +245,11 @@ export const enrolmentTokenPrefix = 'cme1.'
 export function canonical(value: unknown): string {
   if (value === null || typeof value !== 'object') return JSON.stringify(value) ?? 'null'
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  const entries = Object.entries(value)
-    .filter(([, held]) => held !== undefined)
-    .toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return `{${entries.map(([key, held]) => `${JSON.stringify(key)}:${canonical(held)}`).join(',')}}`
+  const record: Readonly<Record<string, unknown>> = { ...value }
+  let text = ''
+  for (const key of Object.keys(record).toSorted()) {
+    if (record[key] === undefined) continue
+    text += `${text === '' ? '' : ','}${JSON.stringify(key)}:${canonical(record[key])}`
+  }
+  return `{${text}}`
 }

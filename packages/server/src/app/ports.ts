@@ -80,20 +80,26 @@ export interface Cause {
   readonly jws: string
 }
 
-export interface ActionRows {
+export interface ActionReads {
   find(id: string): Promise<Action | null>
   /** Newest first. */
   list(page: Page): Promise<readonly Action[]>
-  /** Open, or ended while a cancel is still undelivered; oldest first. */
-  liveOf(machineId: string): Promise<readonly Action[]>
-  overdue(at: Date, most: number): Promise<readonly Action[]>
+  /** All that are overdue, the longest first, and some that have ended or got more time meanwhile: `lookedAt` clears those. */
+  toLookAt(at: Date, most: number): Promise<readonly Action[]>
   /** Every open action anywhere, for what must not be swept from under it. */
   open(): Promise<readonly Action[]>
+}
+
+export interface ActionRows extends ActionReads {
+  /** Open, or ended while a cancel is still undelivered; oldest first. Tidies up in passing, so only where rows may change. */
+  liveOf(machineId: string): Promise<readonly Action[]>
   create(order: Order, commands: readonly CommandOutcome[]): Promise<Action>
   /** The only way an action changes: `core/action.ts` decides, the row and its events are written together. */
   advance(action: Action, event: ActionEvent, at: Date, cause?: Cause): Promise<Action>
   /** Keeps something about an action that does not change it. */
   note(action: Action, note: EventNote, at: Date): Promise<void>
+  /** The action is as it should be for now; the next look is due at its deadline. */
+  lookedAt(action: Action): Promise<void>
 }
 
 export interface DeviceRows {

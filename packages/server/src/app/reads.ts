@@ -5,7 +5,8 @@ import type { Page, Rooms } from './ports.ts'
 export const reads = {
   action: ({ actions }: Rooms, id: string) => actions.find(id),
   actions: ({ actions }: Rooms, page: Page) => actions.list(page),
-  overdueActions: ({ actions }: Rooms, { at, most }: { at: Date; most: number }) => actions.overdue(at, most),
+  actionsToLookAt: ({ actions }: Rooms, { at, most }: { at: Date; most: number }) =>
+    actions.toLookAt(at, most),
   actionEvents: ({ events }: Rooms, id: string) => events.ofAction(id),
   device: ({ devices }: Rooms, id: string) => devices.find(id),
   deviceNamed: ({ devices }: Rooms, idOrName: string) => devices.findNamed(idOrName),

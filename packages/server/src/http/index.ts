@@ -114,6 +114,7 @@ const longestUrl = 16 * 1024
  */
 export function plainUrl(url: string): string {
   const [path = '', ...query] = url.replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api').split('?')
+  if (!path.includes('%')) return [path, ...query].join('?')
   // Functions in paths are asked for as they are, or with any of their signs escaped.
   const bare = path.replaceAll(/%28/g, '(').replaceAll(/%29/g, ')').replaceAll(/%3d/gi, '=')
   return [isEscaped(bare) ? bare : bare.replaceAll('%', '%25'), ...query].join('?')

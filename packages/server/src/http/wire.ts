@@ -13,7 +13,12 @@ import type { Device } from '../core/device.ts'
 import { cancelledAt, statusOf } from '../core/status.ts'
 
 /** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
-export const timestamp = (date: Date): string => date.toISOString().replace(/\.?0*Z$/, 'Z')
+export function timestamp(date: Date): string {
+  const text = date.toISOString()
+  let end = text.length - 1
+  while (text[end - 1] === '0') end -= 1
+  return `${text.slice(0, text[end - 1] === '.' ? end - 1 : end)}Z`
+}
 const maybe = (date: Date | null): string | null => date && timestamp(date)
 
 /** What is said to be where: `…/api/$metadata#` + one of the endings that clients know (`wire.md` 7). */

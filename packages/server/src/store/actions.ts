@@ -21,12 +21,16 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
     },
     list: async ({ top, skip }) =>
       (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
-    liveOf: async (machineId) => (await selectLive(db, { machineId })).rows.map(toAction),
-    overdue: async (at, most) => {
-      const due = rows().where('deadline_at', '<=', at.getTime()).orderBy('deadline_at')
+    liveOf: (machineId) => liveOf(db, machineId),
+    toLookAt: async (at, most) => {
+      const due = rows().where('look_at', '<=', at.getTime()).orderBy('look_at')
       return (await due.limit(most).execute()).map(toAction)
     },
-    open: async () => (await rows().where('deadline_at', 'is not', null).execute()).map(toAction),
+    lookedAt: async ({ id, deadlineAt }) => {
+      await moveLook(db, { id, look_at: deadlineAt?.getTime() ?? null })
+    },
+    open: async () =>
+      (await rows().where('maybe_live', '=', sql.lit(1)).execute()).map(toAction).filter(isOpen),
     create: (order, commands) => create({ db, touched }, order, commands),
     advance: (action, event, at, cause) => tryAdvance({ db, touched }, action, { event, at, cause }),
     note: async (action, note, at) => {
@@ -49,9 +53,21 @@ const selectLive = hot((db, { machineId }: { machineId: string }) =>
     .selectFrom('actions')
     .selectAll()
     .where('machine_id', '=', machineId)
-    .where('live', '=', sql.lit(1))
+    .where('maybe_live', '=', sql.lit(1))
     .orderBy('n'),
 )
+
+const isLive = (action: Action): boolean => isOpen(action) || isUndelivered(action)
+
+/** Takes those that are over off the index in passing; over is for ever. */
+async function liveOf(db: Kysely<Tables>, machineId: string): Promise<readonly Action[]> {
+  const { rows } = await selectLive(db, { machineId })
+  const actions = rows.map(toAction)
+  const over = actions.filter((action) => !isLive(action)).map(({ id }) => id)
+  if (over.length > 0)
+    await db.updateTable('actions').set({ maybe_live: 0 }).where('id', 'in', over).execute()
+  return actions.filter(isLive)
+}
 
 interface Into {
   readonly db: Kysely<Tables>
@@ -71,12 +87,13 @@ async function create(
   const notes = [{ kind: 'action.requested', actor: requestor, alarm: false, data }]
   const written = { chain: machineId, notes, at, cause: undefined, action: { id, before: null } }
   const last = await appendEvents({ db, touched }, written)
+  const lookAt = action.deadlineAt?.getTime() ?? null
   await db
     .insertInto('actions')
-    .values({ ...toRow(action), last_event: last })
+    .values({ ...toRow(action), maybe_live: 1, look_at: lookAt, last_event: last })
     .execute()
   touched.actions.add(id)
-  lastEvents.set(action, last)
+  readAs.set(action, { lastEvent: last, lookAt })
   return action
 }
 
@@ -86,8 +103,8 @@ interface Step {
   readonly cause: Cause | undefined
 }
 
-/** Where the history of an action as it was read ends. Beside it, because nobody else's business. */
-const lastEvents = new WeakMap<Action, number | null>()
+/** What else its row said when an action was read. Beside it, because nobody else's business. */
+const readAs = new WeakMap<Action, { readonly lastEvent: number | null; readonly lookAt: number | null }>()
 
 async function tryAdvance(
   { db, touched }: Into,
@@ -108,7 +125,7 @@ async function record(
   { notes, at, cause }: { notes: readonly EventNote[]; at: Date; cause: Cause | undefined },
 ): Promise<Action> {
   const { id, machineId: chain, version } = before
-  const lastEvent = lastEvents.get(before) ?? null
+  const { lastEvent, lookAt } = readAs.get(before) ?? { lastEvent: null, lookAt: null }
   const action = { id, before: lastEvent }
   const last = await appendEvents({ db, touched }, { chain, notes, at, cause, action })
   const guard = { id, before_version: version, before_event: lastEvent }
@@ -116,25 +133,30 @@ async function record(
   // Version and history both: a request that was only noted moves the one and not the other.
   if (numAffectedRows === 0n) throw new StaleWrite()
   touched.actions.add(id)
+  const dueAt = after.deadlineAt?.getTime() ?? null
+  const isSooner = dueAt !== null && (lookAt === null || dueAt < lookAt)
+  if (isSooner) await moveLook(db, { id, look_at: dueAt })
   const told = after === before ? { ...after } : after
-  lastEvents.set(told, last)
+  readAs.set(told, { lastEvent: last, lookAt: isSooner ? dueAt : lookAt })
   return told
 }
 
-type Update = Pick<
-  Selectable<ActionRow>,
-  'id' | 'state' | 'phase' | 'version' | 'live' | 'deadline_at' | 'last_event'
->
+type Update = Pick<Selectable<ActionRow>, 'id' | 'state' | 'phase' | 'version' | 'last_event'>
 
 const updateAction = hot((db, row: Update & { before_version: number; before_event: number | null }) => {
-  const { state, phase, version, live } = row
+  const { state, phase, version } = row
+  // No column that is in an index: SQLite would write that index too, even for the same value.
   return db
     .updateTable('actions')
-    .set({ state, phase, version, live, deadline_at: row.deadline_at, last_event: row.last_event })
+    .set({ state, phase, version, last_event: row.last_event })
     .where('id', '=', row.id)
     .where('version', '=', row.before_version)
     .where('last_event', '=', row.before_event)
 })
+
+const moveLook = hot((db, row: Pick<Selectable<ActionRow>, 'id' | 'look_at'>) =>
+  db.updateTable('actions').set({ look_at: row.look_at }).where('id', '=', row.id),
+)
 
 type Times<T> = { readonly [Key in keyof T]: T[Key] extends Date ? number : T[Key] }
 type Asked = Times<Order>
@@ -143,9 +165,10 @@ interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands'
   readonly cancel: Times<Cancel> | null
   readonly updatedAt: number
   readonly finishedAt: number | null
+  readonly deadlineAt: number | null
 }
 
-export function toRow(action: Action): Omit<Insertable<ActionRow>, 'last_event'> {
+export function toRow(action: Action): Omit<Insertable<ActionRow>, 'maybe_live' | 'look_at' | 'last_event'> {
   const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
   const { reversible, runLimitMs, parameters } = action
   const createdAt = action.createdAt.getTime()
@@ -163,7 +186,7 @@ export function toRow(action: Action): Omit<Insertable<ActionRow>, 'last_event'>
 }
 
 /** The columns that a step may change. */
-function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version' | 'live' | 'deadline_at'> {
+function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
   const { attempt, proof, reason, effect, commands, detail, lateOutcome, cancel, updatedAt, finishedAt } =
     action
   const state: State = {
@@ -181,19 +204,18 @@ function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version' | 
     },
     updatedAt: updatedAt.getTime(),
     finishedAt: finishedAt?.getTime() ?? null,
+    deadlineAt: action.deadlineAt?.getTime() ?? null,
   }
   return {
     state: JSON.stringify(state),
     phase: action.phase,
     version: action.version,
-    live: isOpen(action) || isUndelivered(action) ? 1 : 0,
-    deadline_at: action.deadlineAt?.getTime() ?? null,
   }
 }
 
 export function toAction(row: Selectable<ActionRow>): Action {
   const asked: Asked = JSON.parse(row.asked)
-  const { cancel, updatedAt, finishedAt, ...state }: State = JSON.parse(row.state)
+  const { cancel, updatedAt, finishedAt, deadlineAt, ...state }: State = JSON.parse(row.state)
   const action: Action = {
     ...asked,
     ...state,
@@ -202,13 +224,13 @@ export function toAction(row: Selectable<ActionRow>): Action {
     createdAt: new Date(asked.createdAt),
     updatedAt: new Date(updatedAt),
     finishedAt: finishedAt === null ? null : new Date(finishedAt),
-    deadlineAt: row.deadline_at === null ? null : new Date(row.deadline_at),
+    deadlineAt: deadlineAt === null ? null : new Date(deadlineAt),
     cancel: cancel && {
       ...cancel,
       requestedAt: new Date(cancel.requestedAt),
       deadlineAt: new Date(cancel.deadlineAt),
     },
   }
-  lastEvents.set(action, row.last_event)
+  readAs.set(action, { lastEvent: row.last_event, lookAt: row.look_at })
   return action
 }

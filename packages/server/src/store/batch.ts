@@ -2,6 +2,7 @@
 import { CompiledQuery, type Kysely } from 'kysely'
 import type { Change, Moment } from '../app/ports.ts'
 import { killPoint, killPointAfter } from '../kill-points.ts'
+import { execute } from './dialect.ts'
 import { failure, type Result } from './result.ts'
 import { perform, roomsOf, type Item, type Works } from './rooms.ts'
 import type { Tables } from './schema.ts'
@@ -54,15 +55,15 @@ async function guarded(
   { known, touched }: { known: Known; touched: Touched },
 ): Promise<Result> {
   const own = nothingTouched()
-  await tx.executeQuery(savepoint.make)
+  await execute(tx, savepoint.make)
   try {
     const value = await perform(works, item, roomsOf(tx, own), known)
-    await tx.executeQuery(savepoint.keep)
+    await execute(tx, savepoint.keep)
     addTouched(touched, own)
     return { ok: true, value }
   } catch (thrown) {
     // Where the database has taken back the whole transaction already, the batch has failed, for the first reason.
-    await tx.executeQuery(savepoint.takeBack).catch(() => {
+    await execute(tx, savepoint.takeBack).catch(() => {
       throw thrown
     })
     return failure(thrown)

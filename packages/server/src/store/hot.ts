@@ -1,5 +1,6 @@
 /** Queries that run thousands of times a second are written with Kysely like all others, and compiled once. */
 import type { Compilable, CompiledQuery, Kysely, QueryResult } from 'kysely'
+import { execute } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
 /** Stands for a value that is bound later. */
@@ -30,10 +31,10 @@ export function hot<Values extends object, Row>(
       query = write(db, holes as Values).compile()
       compiled.set(kind, query)
     }
-    const bound = new Map<string, unknown>(Object.entries(values))
     const parameters = query.parameters.map((value) =>
-      value instanceof Hole ? bound.get(value.name) : value,
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the hole was read off these very values
+      value instanceof Hole ? values[value.name as keyof Values] : value,
     )
-    return db.executeQuery({ ...query, parameters })
+    return execute(db, { ...query, parameters })
   }
 }

@@ -12,6 +12,13 @@ interface Waiting {
   readonly reject: (reason: unknown) => void
 }
 
+type Ended = { readonly done: Done } | { readonly failed: unknown }
+
+interface Batch {
+  readonly batch: readonly Waiting[]
+  readonly ended: Promise<Ended>
+}
+
 export interface Lane {
   add(item: Item): Promise<unknown>
   /** Resolves when nothing is waiting or under way. */
@@ -30,26 +37,26 @@ export function openLane(
   const pump = async (): Promise<void> => {
     // A turn of the loop for whoever arrives in the same one.
     await new Promise(setImmediate)
-    while (waiting.length > 0) {
-      const batch = waiting.slice(0, mostAtOnce)
-      waiting = waiting.slice(mostAtOnce)
-      await settle(batch)
+    for (let now = begin(); now !== null;) {
+      const ended = await now.ended
+      // The thread goes on before the callers of this batch are told: that takes a while.
+      const next = begin()
+      tell(now.batch, ended, committed)
+      now = next
     }
     isPumping = false
   }
-  const settle = async (batch: readonly Waiting[]): Promise<void> => {
-    try {
-      const done = await send(batch.map(({ item }) => item))
-      committed(done)
-      for (const [at, result] of done.results.entries()) {
-        try {
-          batch[at]?.resolve(unwrap(result))
-        } catch (thrown) {
-          batch[at]?.reject(thrown)
-        }
-      }
-    } catch (thrown) {
-      for (const { reject } of batch) reject(thrown)
+  const begin = (): Batch | null => {
+    if (waiting.length === 0) return null
+    const batch = waiting.slice(0, mostAtOnce)
+    waiting = waiting.slice(mostAtOnce)
+    const sent = send(batch.map(({ item }) => item))
+    return {
+      batch,
+      ended: sent.then(
+        (done) => ({ done }),
+        (failed: unknown) => ({ failed }),
+      ),
     }
   }
   return {
@@ -61,5 +68,21 @@ export function openLane(
         pumping = pump()
       }),
     idle: () => pumping,
+  }
+}
+
+function tell(batch: readonly Waiting[], ended: Ended, committed: (done: Done) => void): void {
+  try {
+    if ('failed' in ended) throw ended.failed
+    committed(ended.done)
+    for (const [at, result] of ended.done.results.entries()) {
+      try {
+        batch[at]?.resolve(unwrap(result))
+      } catch (thrown) {
+        batch[at]?.reject(thrown)
+      }
+    }
+  } catch (thrown) {
+    for (const { reject } of batch) reject(thrown)
   }
 }

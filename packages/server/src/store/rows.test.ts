@@ -90,7 +90,7 @@ onEachDatabase((database) => {
     await live('of another', 'another', [])
     const expected = Object.entries(lives).filter((life) => life[1].live)
     assert.deepEqual(
-      idsOf(await store.read('liveOf', 'lively')),
+      idsOf(await store.write('liveOf', 'lively')),
       expected.map(([place]) => `live, ${place}`),
       'these and no others, oldest first',
     )
@@ -108,12 +108,38 @@ onEachDatabase((database) => {
     for (const minutes of [2, 3, 1]) await make(`overdue-${minutes}`, 'late', past(minutes))
     await make('overdue-ended', 'late', past(4))
     await store.write('move', { id: 'overdue-ended', event: eventOf('cancel_requested') })
+    await store.write('expireAction', 'overdue-ended')
     const due = async (minutesAgo: number, most: number) =>
-      idsOf(await store.read('overdueActions', { at: new Date(past(minutesAgo).getTime() + 3 * day), most }))
+      idsOf(await store.read('actionsToLookAt', { at: new Date(past(minutesAgo).getTime() + 3 * day), most }))
     assert.deepEqual(await due(1, 10), ['overdue-3', 'overdue-2', 'overdue-1'])
     assert.deepEqual(await due(2, 10), ['overdue-3', 'overdue-2'], 'a deadline has come at its very moment')
     assert.deepEqual(await due(1, 2), ['overdue-3', 'overdue-2'])
     assert.deepEqual(await due(4, 10), [])
+  })
+
+  test('an action is looked at by its deadline, however that moved, and no more once it has ended', async () => {
+    const at = new Date(past(10).getTime() + 3 * day)
+    const due = async () => idsOf(await store.read('actionsToLookAt', { at, most: 10 }))
+    const look = async () => Promise.all((await due()).map((id) => store.write('expireAction', id)))
+    store.clock.now = past(10)
+    await make('sooner', 'moving', past(5))
+    await make('later', 'moving', past(10))
+    for (const kind of ['offered', 'started'] as const)
+      await store.write('move', { id: 'sooner', event: eventOf(kind) })
+    store.clock.now = new Date(past(10).getTime() + 1 * day)
+    for (const kind of ['offered', 'cancel_requested'] as const)
+      await store.write('move', { id: 'later', event: eventOf(kind) })
+    assert.ok((await due()).includes('sooner'), 'one day and ten minutes after it started, not three days')
+    store.clock.now = new Date(past(10).getTime() + 2 * day)
+    await look()
+    assert.equal((await store.read('action', 'sooner'))?.phase, 'timed_out')
+    assert.equal(
+      (await store.read('action', 'later'))?.phase,
+      'offered',
+      'its cancel has three days of its own',
+    )
+    await look()
+    assert.deepEqual(await due(), [])
   })
 
   test('an action comes back as it was put in, after every step', async () => {

@@ -28,10 +28,10 @@ export interface ActionRow {
   state: string
   phase: Phase
   version: number
-  /** 1 while open, or ended with an undelivered cancel. */
-  live: number
-  /** Null once final. */
-  deadline_at: number | null
+  /** 0 only when neither open nor ended with an undelivered cancel; taken off by whoever comes by, not by the last step. */
+  maybe_live: number
+  /** Not later than its deadline, if it has one; moved back, or taken off, by the timer that comes by then. */
+  look_at: number | null
   /** `n` of this action's latest event; from there its history is walked back, without an index. */
   last_event: number | null
 }

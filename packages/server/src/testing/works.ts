@@ -26,7 +26,6 @@ const note = (kind: string) => ({ kind, actor: null, alarm: true, data: {} })
 
 export const testReads = {
   ...reads,
-  liveOf: ({ actions }: Rooms, machineId: string) => actions.liveOf(machineId),
   openActions: ({ actions }: Rooms) => actions.open(),
   /** The head of a chain, looked at many times. */
   watch: async ({ devices }: Rooms, { chain, times }: { chain: string; times: number }) => {
@@ -38,6 +37,7 @@ export const testReads = {
 
 export const testWrites = {
   ...writes,
+  liveOf: ({ actions }: Rooms, machineId: string) => actions.liveOf(machineId),
   makeDevice: ({ devices }: Rooms, device: Device) => devices.create(device),
   makeAction: ({ actions }: Rooms, { order, commands }: { order: Order; commands: CommandOutcome[] }) =>
     actions.create(order, commands),

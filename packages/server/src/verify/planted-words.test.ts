@@ -182,7 +182,7 @@ const rows: readonly Planted[] = [
     name: 'of an action that says cancelled without an event is changed',
     plant: (copy, given) =>
       copy.run(
-        `update actions set phase = 'cancelled', live = 0, deadline_at = null, version = version + 1, state = json_set(state, '$.proof', 'stopped') where id = ?`,
+        `update actions set phase = 'cancelled', maybe_live = 0, look_at = null, version = version + 1, state = json_set(state, '$.proof', 'stopped') where id = ?`,
         given.running,
       ),
     on: open,
@@ -216,6 +216,22 @@ const rows: readonly Planted[] = [
     where: /^actions/,
   },
   {
+    name: 'of an open action that is in no list any more is changed',
+    plant: (copy, given) => copy.run('update actions set maybe_live = 0 where id = ?', given.running),
+    on: open,
+    kind: 'changed row',
+    where: /^actions/,
+    what: /not in the list of live actions/,
+  },
+  {
+    name: 'of an open action that nobody looks at by its deadline is changed',
+    plant: (copy, given) => copy.run('update actions set look_at = look_at * 2 where id = ?', given.running),
+    on: open,
+    kind: 'changed row',
+    where: /^actions/,
+    what: /by its deadline/,
+  },
+  {
     name: 'of an action that is gone is missing',
     plant: (copy, given) => copy.run('delete from actions where id = ?', given.stopped),
     kind: 'missing row',
@@ -225,7 +241,7 @@ const rows: readonly Planted[] = [
     name: 'of an action that nobody requested was added',
     plant: (copy, given) =>
       copy.run(
-        `insert into actions select (select max(n) from actions) + 1, 'x', machine_id, type, requestor, created_at, asked, state, phase, version, live, deadline_at, last_event from actions where id = ?`,
+        `insert into actions select (select max(n) from actions) + 1, 'x', machine_id, type, requestor, created_at, asked, state, phase, version, maybe_live, look_at, last_event from actions where id = ?`,
         given.stopped,
       ),
     kind: 'added row',

@@ -1,5 +1,7 @@
 /** Whether the row of an action is what its events make of it: the row is a convenience, the events are the record. */
 import type { Selectable } from 'kysely'
+import type { Action } from '../core/action-shape.ts'
+import { isOpen, isUndelivered } from '../core/action.ts'
 import { toRow } from '../store/actions.ts'
 import type { ActionRow } from '../store/schema.ts'
 import { isSame } from './chain.ts'
@@ -20,9 +22,19 @@ export function checkAction(row: Row, replayed: Replayed | undefined, newest: nu
   }
   const [is, due] = [flat(row, where), flat(toRow(action), where)]
   const name = Object.keys(due).find((each) => !isSame(due[each], is[each] ?? null))
-  if (name === undefined) return
+  if (name === undefined) return checkLists(row, action, where)
   const [found, wanted] = [is[name], due[name]].map((each) => JSON.stringify(each ?? null))
   throw new Fault('changed row', where, `its ${name} is ${found}, and by its events it is ${wanted}`)
+}
+
+/** Both may say more than is so, and never less: what no list leads to is never ended, and never taken back. */
+function checkLists(row: Row, action: Action, where: string): void {
+  if (row.maybe_live !== 1 && (isOpen(action) || isUndelivered(action))) {
+    throw new Fault('changed row', where, 'it is live by its events, and not in the list of live actions')
+  }
+  const { deadlineAt } = action
+  if (deadlineAt === null || (row.look_at !== null && row.look_at <= deadlineAt.getTime())) return
+  throw new Fault('changed row', where, 'nobody looks at it again by its deadline')
 }
 
 /** The columns, with what two of them hold spread out. */
