@@ -1,9 +1,14 @@
-/** Cancels a second over HTTP, durable and chained, beside a bare route: same client, same concurrency, interleaved. */
-import { fork } from 'node:child_process'
+/**
+ * Cancels a second over HTTP with token, limit, event chain and sync to disk, beside a bare Fastify route that answers a
+ * constant: same client, same concurrency, interleaved. The history that they leave is verified afterwards.
+ */
+import { fork, spawnSync, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { load, median, type Timed } from './load.ts'
+import { fileURLToPath } from 'node:url'
+import { load, median, type Ask, type Target, type Timed } from './load.ts'
 
 interface Served {
   readonly ids: readonly string[]
@@ -14,55 +19,120 @@ interface Served {
   readonly tenantId: string
 }
 
-const rounds = 5
-const concurrency = 64
+interface Round {
+  readonly cancel: Timed
+  readonly bare: Timed
+  readonly read: Timed
+}
 
-export async function benchCancels(actions: number, perRound: number): Promise<void> {
+export interface Size {
+  readonly actions: number
+  readonly perRound: number
+}
+
+/** The compiler of the runtime is at work during the first. */
+const warmUps = 3
+const rounds = 5
+const concurrency = 128
+/** Beside the cancels somebody looks at single actions, one at a time. */
+const readEveryMs = 10
+
+export async function benchCancels({ actions, perRound }: Size, databaseUrl: string | null): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-bench-'))
-  console.log(`filling a store with ${actions} open actions, half of them offered …`)
-  const server = fork(new URL('./serve-cancels.ts', import.meta.url), [folder, String(actions)])
+  const name = databaseUrl === null ? 'SQLite' : 'PostgreSQL'
+  console.log(`${name}: filling a store with ${actions} open actions, half of them offered …`)
+  const program = new URL('./serve-cancels.ts', import.meta.url)
+  const server = fork(program, [folder, String(actions), databaseUrl ?? ''])
   try {
-    const told = await new Promise<string>((resolve, reject) => {
-      server.once('message', (message) => {
-        if (typeof message === 'string') resolve(message)
-      })
-      server.once('exit', reject)
-    })
-    const served: Served = JSON.parse(told)
-    await run(served, perRound)
-  } finally {
+    const served = await told(server)
+    await run(name, served, perRound)
     server.kill('SIGINT')
+    await once(server, 'exit')
+    checkHistory(folder, databaseUrl)
+  } finally {
+    server.kill('SIGKILL')
     rmSync(folder, { recursive: true, force: true })
   }
 }
 
-async function run(served: Served, perRound: number): Promise<void> {
-  const token = await tokenOf(served)
-  const target = { port: served.port, headers: { authorization: `Bearer ${token}` } }
+async function told(server: ChildProcess): Promise<Served> {
+  const message = await new Promise<string>((resolve, reject) => {
+    server.once('message', (text) => (typeof text === 'string' ? resolve(text) : undefined))
+    server.once('exit', reject)
+  })
+  return JSON.parse(message)
+}
+
+async function run(name: string, served: Served, perRound: number): Promise<void> {
+  const headers = { authorization: `Bearer ${await tokenOf(served)}` }
+  const target = { port: served.port, headers }
   const ids = shuffled(served.ids)
-  const found: { cancel: Timed; bare: Timed }[] = []
-  for (let round = 0; round <= rounds; round += 1) {
+  const found: Round[] = []
+  for (let round = 1 - warmUps; round <= rounds; round += 1) {
     const mine = ids.splice(0, perRound)
-    const asks = mine.map((id) => ({
-      method: 'POST',
-      path: `/api/machineactions/${id}/cancel`,
-      body: '{"Comment":"bench"}',
-    }))
-    const constants = mine.map(() => ({ method: 'POST', path: '/constant', body: '{"Comment":"bench"}' }))
-    const bare = await load({ port: served.barePort, headers: target.headers }, constants, concurrency)
-    const cancel = await load(target, asks, concurrency)
-    // The first round warms both up.
-    if (round > 0) found.push({ cancel, bare })
+    const bare = await load({ port: served.barePort, headers }, mine.map(constant), concurrency)
+    const reads = lookMeanwhile(target, ids)
+    const cancel = await load(target, mine.map(cancelOf), concurrency)
+    const now = { cancel, bare, read: await reads.end() }
+    if (round > 0) found.push(now)
+    const ratio = (cancel.perSecond / bare.perSecond).toFixed(3)
+    const which = round > 0 ? `round ${round}` : 'warm-up'
     console.log(
-      `  round ${round}: cancel ${line(cancel)}   bare ${line(bare)}   ratio ${(cancel.perSecond / bare.perSecond).toFixed(3)}`,
+      `  ${which}: cancel ${line(cancel)}   bare ${line(bare)}   GET meanwhile ${line(now.read)}   ratio ${ratio}`,
     )
   }
-  const ratio = median(found.map(({ cancel, bare }) => cancel.perSecond / bare.perSecond))
-  console.log(`durable cancel : bare constant route = ${ratio.toFixed(3)} (median of ${rounds})`)
+  const middle = (of: (round: Round) => number): number => median(found.map(of))
+  const ratio = middle(({ cancel, bare }) => cancel.perSecond / bare.perSecond)
+  const p99 = [
+    `cancel ${middle(({ cancel }) => cancel.p99Ms).toFixed(1)} ms`,
+    `bare route ${middle(({ bare }) => bare.p99Ms).toFixed(1)} ms`,
+    `GET of one action meanwhile ${middle(({ read }) => read.p99Ms).toFixed(1)} ms`,
+  ]
+  console.log(`${name}: durable cancel : bare constant route = ${ratio.toFixed(3)} (median of ${rounds})`)
+  console.log(`${name}: p99 ${p99.join(', ')} (medians, ${concurrency} callers at a time)`)
+}
+
+const constant = (): Ask => ({ method: 'POST', path: '/constant', body: '{"Comment":"bench"}' })
+const cancelOf = (id: string): Ask => ({ ...constant(), path: `/api/machineactions/${id}/cancel` })
+
+/** Reads one action after the other, with a pause, until it is told to end. */
+function lookMeanwhile(target: Target, ids: readonly string[]): { end(): Promise<Timed> } {
+  let isOver = false
+  const all = (async () => {
+    const times: Timed[] = []
+    while (!isOver) {
+      const id = ids[times.length % ids.length] ?? ''
+      times.push(await load(target, [{ method: 'GET', path: `/api/machineactions/${id}` }], 1))
+      await new Promise((resolve) => setTimeout(resolve, readEveryMs))
+    }
+    return times
+  })()
+  return {
+    end: async () => {
+      isOver = true
+      const times = await all
+      const sorted = times.map(({ p50Ms }) => p50Ms).toSorted((a, b) => a - b)
+      const failures = times.reduce((sum, each) => sum + each.failures, 0)
+      const p99Ms = sorted[Math.ceil(0.99 * sorted.length) - 1] ?? 0
+      return { perSecond: 1000 / median(sorted), p50Ms: median(sorted), p99Ms, failures }
+    },
+  }
 }
 
 const line = ({ perSecond, p99Ms, failures }: Timed): string =>
   `${Math.round(perSecond)}/s p99 ${p99Ms.toFixed(1)} ms${failures > 0 ? ` ${failures} FAILED` : ''}`
+
+/** @throws when a link of the history that the cancels left does not hold */
+function checkHistory(folder: string, databaseUrl: string | null): void {
+  const program = fileURLToPath(new URL('../packages/server/src/verify/main.ts', import.meta.url))
+  const database = databaseUrl === null ? [] : ['--database-url', databaseUrl]
+  const { status, stdout } = spawnSync(process.execPath, [program, '--data', folder, ...database], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 30,
+  })
+  if (status !== 0) throw new Error(`verify ended with ${status}:\n${stdout.slice(0, 2_000)}`)
+  console.log(`  verified afterwards: ${stdout.trim().split('\n').at(-1) ?? ''}`)
+}
 
 async function tokenOf({ port, tenantId, clientId, clientSecret }: Served): Promise<string> {
   const scope = 'https://api.securitycenter.microsoft.com/.default'

@@ -1,11 +1,15 @@
 /** Fills a store with open actions by the server's own code, half of them offered: what a bad day looks like. */
-import { randomBytes } from 'node:crypto'
-import type { RunScript } from '@countermand/contract'
+import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
+import { messageTypes, type RunScript, type Statement } from '@countermand/contract'
+import type { Order } from '../packages/server/src/core/action-shape.ts'
 import { genesis } from '../packages/server/src/core/chain.ts'
 import { startOrder } from '../packages/server/src/core/device.ts'
-import type { Order } from '../packages/server/src/core/action-shape.ts'
 import type { Moment, Rooms } from '../packages/server/src/app/ports.ts'
+import { created } from '../packages/server/src/app/request-live-response.ts'
+import { takeStatement } from '../packages/server/src/app/sync-device.ts'
 import { uuidv7 } from '../packages/server/src/ids/random.ts'
+import { able, factsOf } from '../packages/server/src/testing/device.ts'
+import { canonicalJson, sha256 } from '../packages/server/src/testing/history.ts'
 
 const script: RunScript = {
   type: 'RunScript',
@@ -16,44 +20,93 @@ const script: RunScript = {
   asked: null,
 }
 
-/** `count` actions on devices of their own; the ids, in order of arrival. */
-export async function fill(
-  rooms: Rooms,
-  { from, count }: { from: number; count: number },
-  { at }: Pick<Moment, 'at'>,
-): Promise<string[]> {
+export interface Part {
+  readonly from: number
+  readonly count: number
+  /** Thumbprint of the server's order key, to which devices address themselves. */
+  readonly server: string
+}
+
+interface Owner {
+  readonly id: string
+  readonly name: string
+  readonly secret: KeyObject
+  readonly thumbprint: string
+}
+
+/** `count` actions on devices of their own; the ids, in order of arrival. Every second one is fetched by its device. */
+export async function fill(rooms: Rooms, { from, count, server }: Part, moment: Moment): Promise<string[]> {
   const ids: string[] = []
   for (let number = from; number < from + count; number += 1) {
-    const machineId = randomBytes(20).toString('hex')
-    await rooms.devices.create({
-      id: machineId,
-      name: `device-${number}`,
-      key: null,
-      keyThumbprint: null,
-      facts: null,
-      capabilities: {},
-      firstSeen: at,
-      lastSeen: null,
-      lastAddress: null,
-      tags: [],
-      order: startOrder(''),
-      head: { sequence: 0, digest: genesis },
-      reportedHead: null,
-    })
-    const id = uuidv7(at.getTime() + number, randomBytes(10))
-    const action = await rooms.actions.create(orderOf(id, machineId, at), [])
-    if (number % 2 === 1) await rooms.actions.advance(action, { kind: 'offered' }, at)
+    const owner = await enrolled(rooms, `device-${number}`, moment.at)
+    const id = uuidv7(moment.at.getTime() + number, randomBytes(10))
+    await rooms.actions.create(orderOf(id, owner, moment.at), [created(0)])
+    if (number % 2 === 1) await fetched(rooms, owner, server, moment)
     ids.push(id)
   }
   return ids
 }
 
-const orderOf = (id: string, machineId: string, createdAt: Date): Order => ({
+async function enrolled({ devices, events }: Rooms, name: string, at: Date): Promise<Owner> {
+  const { privateKey: secret, publicKey } = generateKeyPairSync('ed25519')
+  const { crv, kty, x } = publicKey.export({ format: 'jwk' })
+  const key = { crv, kty, x }
+  const thumbprint = sha256(canonicalJson(key))
+  const id = randomBytes(20).toString('hex')
+  await devices.create({
+    id,
+    name,
+    key,
+    keyThumbprint: thumbprint,
+    facts: factsOf(name),
+    capabilities: able,
+    firstSeen: at,
+    lastSeen: null,
+    lastAddress: null,
+    tags: [],
+    order: startOrder(thumbprint),
+    head: { sequence: 0, digest: genesis },
+    reportedHead: null,
+  })
+  const data = { key: thumbprint, publicKey: key, again: false }
+  await events.append(id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)
+  return { id, name, secret, thumbprint }
+}
+
+/** The device's first statement, signed: it is offered what waits. */
+async function fetched(rooms: Rooms, owner: Owner, server: string, moment: Moment): Promise<void> {
+  const { id: machineId, name, secret, thumbprint } = owner
+  const statement: Statement = {
+    protocol: 1,
+    machineId,
+    server,
+    seq: 1,
+    previous: thumbprint,
+    nonce: randomBytes(16).toString('base64url'),
+    epoch: null,
+    bootId: 'boot-1',
+    news: [],
+    newsHead: { sequence: 0, digest: thumbprint },
+    held: [],
+    serverHead: null,
+    facts: factsOf(name),
+    capabilities: able,
+  }
+  const header = { alg: 'EdDSA', typ: messageTypes.statement, kid: machineId }
+  const text = [header, statement]
+    .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+    .join('.')
+  const jws = `${text}.${sign(null, Buffer.from(text), secret).toString('base64url')}`
+  const cause = { digest: moment.digest(jws), seq: 1, jws }
+  await takeStatement(rooms, { statement, cause, keyThumbprint: thumbprint, address: '127.0.0.1' }, moment)
+}
+
+const orderOf = (id: string, owner: Owner, createdAt: Date): Order => ({
   id,
-  machineId,
+  machineId: owner.id,
   createdAt,
   type: 'LiveResponse',
-  computerDnsName: 'device',
+  computerDnsName: owner.name,
   requestor: 'bench',
   comment: null,
   externalId: null,
