@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { load, median, type Ask, type Target, type Timed } from './load.ts'
+import { connections, load, median, quantiles, send, type Ask, type Target, type Timed } from './load.ts'
 
 interface Served {
   readonly ids: readonly string[]
@@ -35,7 +35,7 @@ const warmUps = 3
 const rounds = 5
 const concurrency = 128
 /** Beside the cancels somebody looks at single actions, one at a time. */
-const readEveryMs = 10
+const readEveryMs = 20
 
 export async function benchCancels({ actions, perRound }: Size, databaseUrl: string | null): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-bench-'))
@@ -78,7 +78,7 @@ async function run(name: string, served: Served, perRound: number): Promise<void
     const ratio = (cancel.perSecond / bare.perSecond).toFixed(3)
     const which = round > 0 ? `round ${round}` : 'warm-up'
     console.log(
-      `  ${which}: cancel ${line(cancel)}   bare ${line(bare)}   GET meanwhile ${line(now.read)}   ratio ${ratio}`,
+      `  ${which}: cancel ${line(cancel)}   bare ${line(bare)}   GET meanwhile p99 ${now.read.p99Ms.toFixed(1)} ms${failed(now.read)}   ratio ${ratio}`,
     )
   }
   const middle = (of: (round: Round) => number): number => median(found.map(of))
@@ -99,28 +99,32 @@ const cancelOf = (id: string): Ask => ({ ...constant(), path: `/api/machineactio
 function lookMeanwhile(target: Target, ids: readonly string[]): { end(): Promise<Timed> } {
   let isOver = false
   const all = (async () => {
-    const times: Timed[] = []
+    const agent = connections(1)
+    const times: number[] = []
+    let failures = 0
     while (!isOver) {
       const id = ids[times.length % ids.length] ?? ''
-      times.push(await load(target, [{ method: 'GET', path: `/api/machineactions/${id}` }], 1))
+      const began = performance.now()
+      const status = await send(target, { method: 'GET', path: `/api/machineactions/${id}` }, agent)
+      times.push(performance.now() - began)
+      if (status !== 200) failures += 1
       await new Promise((resolve) => setTimeout(resolve, readEveryMs))
     }
-    return times
+    agent.destroy()
+    return { perSecond: 0, ...quantiles(times), failures }
   })()
   return {
     end: async () => {
       isOver = true
-      const times = await all
-      const sorted = times.map(({ p50Ms }) => p50Ms).toSorted((a, b) => a - b)
-      const failures = times.reduce((sum, each) => sum + each.failures, 0)
-      const p99Ms = sorted[Math.ceil(0.99 * sorted.length) - 1] ?? 0
-      return { perSecond: 1000 / median(sorted), p50Ms: median(sorted), p99Ms, failures }
+      return all
     },
   }
 }
 
 const line = ({ perSecond, p99Ms, failures }: Timed): string =>
-  `${Math.round(perSecond)}/s p99 ${p99Ms.toFixed(1)} ms${failures > 0 ? ` ${failures} FAILED` : ''}`
+  `${Math.round(perSecond)}/s p99 ${p99Ms.toFixed(1)} ms${failed({ failures })}`
+
+const failed = ({ failures }: Pick<Timed, 'failures'>): string => (failures > 0 ? ` ${failures} FAILED` : '')
 
 /** @throws when a link of the history that the cancels left does not hold */
 function checkHistory(folder: string, databaseUrl: string | null): void {

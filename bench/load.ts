@@ -21,7 +21,7 @@ export interface Target {
 
 /** Sends every request once, `concurrency` at a time. An answer that is not 2xx is a failure. */
 export async function load(target: Target, asks: readonly Ask[], concurrency: number): Promise<Timed> {
-  const agent = new Agent({ keepAlive: true, maxSockets: concurrency })
+  const agent = connections(concurrency)
   const times: number[] = []
   let failures = 0
   let next = 0
@@ -49,7 +49,10 @@ export function quantiles(times: readonly number[]): { p50Ms: number; p99Ms: num
 
 export const median = (values: readonly number[]): number => quantiles(values).p50Ms
 
-function send({ port, headers }: Target, { method, path, body }: Ask, agent: Agent): Promise<number> {
+export const connections = (most: number): Agent => new Agent({ keepAlive: true, maxSockets: most })
+
+/** One request; its status. */
+export function send({ port, headers }: Target, { method, path, body }: Ask, agent: Agent): Promise<number> {
   return new Promise((resolve, reject) => {
     const length =
       body === undefined

@@ -96,8 +96,9 @@ function createServer(log: HttpOptions['log']): FastifyInstance {
   })
   server.decorateRequest('checked')
   server.addHttpMethod('GET', { hasBody: true, overrideExisting: true })
-  server.addHook('onRequest', async ({ headers }) => {
+  server.addHook('onRequest', ({ headers }, _reply, done) => {
     if (!/^[\w.+-]+\/[\w.+-]+/.test(headers['content-type'] ?? '')) delete headers['content-type']
+    done()
   })
   // Every body comes as bytes, whatever it calls itself: clients label JSON as forms, or as nothing (`wire.md` 6).
   server.removeAllContentTypeParsers()
@@ -131,10 +132,11 @@ function isEscaped(path: string): boolean {
 
 /** One line an answer: the route, never the URL, which may hold a link. */
 function logAnswers(server: FastifyInstance): void {
-  server.addHook('onSend', async (request, reply) => {
+  server.addHook('onSend', (request, reply, _payload, done) => {
     void reply.header('request-id', request.id)
+    done()
   })
-  server.addHook('onResponse', async (request, reply) => {
+  server.addHook('onResponse', (request, reply, done) => {
     const { method, url } = request.routeOptions
     const caller = request.checked?.caller.name
     const line = {
@@ -146,6 +148,7 @@ function logAnswers(server: FastifyInstance): void {
     }
     if (url?.startsWith('/device/') === true || method === undefined) request.log.debug(line, 'answered')
     else request.log.info(line, 'answered')
+    done()
   })
 }
 

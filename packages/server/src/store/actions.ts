@@ -159,7 +159,8 @@ const moveLook = hot((db, row: Pick<Selectable<ActionRow>, 'id' | 'look_at'>) =>
 )
 
 type Times<T> = { readonly [Key in keyof T]: T[Key] extends Date ? number : T[Key] }
-type Asked = Times<Order>
+/** But what has a column of its own. */
+type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt'>
 interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands' | 'detail' | 'lateOutcome'> {
   readonly effect: Effect
   readonly cancel: Times<Cancel> | null
@@ -171,19 +172,23 @@ interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands'
 export function toRow(action: Action): Omit<Insertable<ActionRow>, 'maybe_live' | 'look_at' | 'last_event'> {
   const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
   const { reversible, runLimitMs, parameters } = action
-  const createdAt = action.createdAt.getTime()
-  const who = { id, type, machineId, computerDnsName, requestor, comment, externalId, scope }
-  const asked: Asked = { ...who, reversible, runLimitMs, parameters, createdAt }
+  const asked: Asked = { computerDnsName, comment, externalId, scope, reversible, runLimitMs, parameters }
   return {
     id,
     type,
     requestor,
     machine_id: machineId,
-    created_at: createdAt,
+    created_at: action.createdAt.getTime(),
     asked: JSON.stringify(asked),
     ...changing(action),
   }
 }
+
+/**
+ * A row that grows makes SQLite divide its page and write the neighbours: half as much again for each cancel. So the state has
+ * from the beginning the room that it needs for an ordinary end.
+ */
+const roomToGrow = 600
 
 /** The columns that a step may change. */
 function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
@@ -207,7 +212,7 @@ function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
     deadlineAt: action.deadlineAt?.getTime() ?? null,
   }
   return {
-    state: JSON.stringify(state),
+    state: JSON.stringify(state).padEnd(roomToGrow),
     phase: action.phase,
     version: action.version,
   }
@@ -219,9 +224,13 @@ export function toAction(row: Selectable<ActionRow>): Action {
   const action: Action = {
     ...asked,
     ...state,
+    id: row.id,
+    type: row.type,
+    machineId: row.machine_id,
+    requestor: row.requestor,
+    createdAt: new Date(row.created_at),
     phase: row.phase,
     version: row.version,
-    createdAt: new Date(asked.createdAt),
     updatedAt: new Date(updatedAt),
     finishedAt: finishedAt === null ? null : new Date(finishedAt),
     deadlineAt: deadlineAt === null ? null : new Date(deadlineAt),

@@ -1,5 +1,5 @@
 /** The one table of what happened. Rows are chained, per device, and never changed. */
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { ChainHead } from '@countermand/contract'
 import type { Kysely, Selectable } from 'kysely'
 import type { Cause, EventNote, EventRows, StoredEvent } from '../app/ports.ts'
@@ -10,7 +10,7 @@ import type { ChainRow, EventRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 import type { Touched } from './touched.ts'
 
-export const digestOf = (text: string): string => createHash('sha256').update(text).digest('base64url')
+export const digestOf = (text: string): string => hash('sha256', text, 'base64url')
 
 export const openEvents = (db: Kysely<Tables>, touched: Touched): EventRows => ({
   append: async (chain, note, at, cause) => {

@@ -1,6 +1,7 @@
 /** Rows as both databases hold them: times in milliseconds since 1970, structures as JSON text, yes and no as 1 and 0. */
 import type { Phase } from '@countermand/contract'
 import type { Generated } from 'kysely'
+import type { Order } from '../core/action-shape.ts'
 
 export interface Tables {
   settings: { name: string; value: string }
@@ -19,10 +20,10 @@ export interface ActionRow {
   n: Generated<number>
   id: string
   machine_id: string
-  type: string
+  type: Order['type']
   requestor: string
   created_at: number
-  /** What was asked (`Order`), which never changes. */
+  /** The rest of what was asked (`Order`), which never changes. */
   asked: string
   /** Everything else of the action, but what queries look at. */
   state: string
