@@ -93,6 +93,9 @@ function fatal(reason: unknown): never {
   process.exit(1)
 }
 
+/** To PostgreSQL, beside those of writers. */
+const connectionsToLook = 4
+
 interface DatabaseOptions {
   readonly now: () => Date
   readonly committed: (change: Change) => void
@@ -112,7 +115,9 @@ async function openDatabase(
       throw thrown
     })
     const known = { epoch: identity.epoch, digest: digestOf }
-    return { identity, store: openPostgresStore({ db, known, now, committed, works: { reads, writes } }) }
+    const looking = openPostgres(config.databaseUrl, connectionsToLook)
+    const works = { reads, writes }
+    return { identity, store: openPostgresStore({ db, looking, known, now, committed, works }) }
   }
   const file = join(config.dataFolder, 'countermand.db')
   const { db } = openSqlite(file, 'alone')

@@ -156,13 +156,13 @@ const bound = (values: readonly unknown[]): SQLInputValue[] =>
     throw new TypeError(`A ${typeof value} cannot be bound.`)
   })
 
-/** `url`: postgres://user:password@host:port/database */
-export function openPostgres(url: string): Kysely<Tables> {
+/** `url`: postgres://user:password@host:port/database; `most`: connections at once. */
+export function openPostgres(url: string, most = 10): Kysely<Tables> {
   // They hold our times and counts, which all fit a double.
   types.setTypeParser(types.builtins.INT8, Number)
   const pool = new Pool({
     connectionString: url,
-    max: 10,
+    max: most,
     // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, though its types do not say so
     onConnect: async (client) => {
       client.on('error', saidElsewhere)

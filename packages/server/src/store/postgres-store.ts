@@ -11,6 +11,8 @@ import { changeOf, isNothing, nothingTouched } from './touched.ts'
 
 export interface PostgresStoreOptions {
   readonly db: Kysely<Tables>
+  /** Connections of their own for those who only look: they do not queue behind writers. The store closes both. */
+  readonly looking: Kysely<Tables>
   readonly known: Omit<Moment, 'at'>
   readonly now: () => Date
   readonly works: { readonly reads: Works; readonly writes: Works }
@@ -21,10 +23,10 @@ export interface PostgresStoreOptions {
 const mostTries = 50
 
 export function openPostgresStore(options: PostgresStoreOptions): Store {
-  const { db, known, now, works } = options
+  const { db, looking, known, now, works } = options
   const write = openWrites(options)
   const read = (item: Item): Promise<unknown> =>
-    oneState(db)
+    oneState(looking)
       .setAccessMode('read only')
       .execute((tx) => perform(works.reads, item, roomsOf(tx, nothingTouched()), known))
       .catch(fail)
@@ -33,7 +35,9 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
     read: (name, input) => read({ name, input, at: now() }) as never,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
     write: (name, input) => write({ name, input, at: now() }).catch(fail) as never,
-    close: () => db.destroy(),
+    close: async () => {
+      await Promise.all([db.destroy(), looking.destroy()])
+    },
   }
 }
 

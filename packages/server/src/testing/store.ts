@@ -103,7 +103,8 @@ async function overPostgres(url: string, { now, committed }: StoreOptions): Prom
   const db = openPostgres(url)
   await migrate(db)
   const works = { reads: testReads, writes: testWrites }
-  return openPostgresStore({ db, known: { epoch, digest: digestOf }, now, works, committed })
+  const looking = openPostgres(url)
+  return openPostgresStore({ db, looking, known: { epoch, digest: digestOf }, now, works, committed })
 }
 
 export const deviceOf = (id: string): Device => ({
