@@ -97,12 +97,12 @@ const cancelOf = (id: string): Ask => ({ ...constant(), path: `/api/machineactio
 
 /** Reads one action after the other, with a pause, until it is told to end. */
 function lookMeanwhile(target: Target, ids: readonly string[]): { end(): Promise<Timed> } {
-  let isOver = false
+  const over = new AbortController()
   const all = (async () => {
     const agent = connections(1)
     const times: number[] = []
     let failures = 0
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const id = ids[times.length % ids.length] ?? ''
       const began = performance.now()
       const status = await send(target, { method: 'GET', path: `/api/machineactions/${id}` }, agent)
@@ -115,7 +115,7 @@ function lookMeanwhile(target: Target, ids: readonly string[]): { end(): Promise
   })()
   return {
     end: async () => {
-      isOver = true
+      over.abort()
       return all
     },
   }
