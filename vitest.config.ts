@@ -1,4 +1,4 @@
-import { configDefaults, defineConfig } from 'vitest/config'
+import { defineConfig } from 'vitest/config'
 
 // .bin/vitest, called directly, runs on whatever Node the machine has; the sources need node:sqlite.
 if (Number.parseInt(process.versions.node) < 24) {
@@ -9,18 +9,10 @@ if (Number.parseInt(process.versions.node) < 24) {
 /** `COUNTERMAND_TEST_DATABASE=postgres npm test`: every server that a test opens stands on PostgreSQL. */
 const isOnPostgres = process.env.COUNTERMAND_TEST_DATABASE === 'postgres'
 
-/**
- * Kill rounds, faults of disks and networks, and the model check take minutes and the machine to themselves: `npm run
- * test:worst-day` runs them with everything else.
- */
-const worstDay = ['test/chaos/**', 'test/faults/**', 'test/model/**']
-const isWorstDay = process.env.COUNTERMAND_WORST_DAY === '1'
-
 export default defineConfig({
   test: {
     globalSetup: isOnPostgres ? ['packages/server/src/testing/run-on-postgres.ts'] : [],
     include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts'],
-    exclude: [...configDefaults.exclude, ...(isWorstDay ? [] : worstDay)],
     passWithNoTests: false,
     // A hang is ended, a slow machine is not: time is never what a test here is about.
     testTimeout: 120_000,

@@ -4,7 +4,16 @@
  * Files of the system's own can be put in the place of others, too.
  */
 import { execFileSync, spawn } from 'node:child_process'
-import { mkdirSync, readlinkSync, rmSync, statfsSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+  closeSync,
+  openSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { until } from '../end-to-end/program.ts'
 
@@ -65,7 +74,15 @@ export async function openMounts(): Promise<Mounts> {
   }
 }
 
+/** To the last block, whoever else is writing just then. */
 function fill(file: string): void {
-  const { bavail, bsize } = statfsSync(join(file, '..'))
-  writeFileSync(file, Buffer.alloc(bavail * bsize))
+  const block = Buffer.alloc(statfsSync(join(file, '..')).bsize)
+  const ballast = openSync(file, 'w')
+  try {
+    for (;;) writeSync(ballast, block)
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOSPC')) throw thrown
+  } finally {
+    closeSync(ballast)
+  }
 }

@@ -117,6 +117,8 @@ export class Disk {
   rename(from: string, to: string): void {
     const place = this.place(from)
     if (dirname(from) !== dirname(to)) throw new DiskError('EXDEV', to)
+    // Two names of one file: POSIX has it do nothing, and say that it went well.
+    if (this.folder(dirname(to)).names.get(basename(to)) === place) return
     this.folder(dirname(from)).change((names) => {
       names.delete(basename(from))
       names.set(basename(to), place)
