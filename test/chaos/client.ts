@@ -1,6 +1,6 @@
 /** The API as somebody sees it who may get no answer: what was said counts, what was not said is not known. */
 import type { LibraryFile, MachineAction, RunScriptResult } from '@countermand/contract'
-import { openApi, type Api } from '../end-to-end/api.ts'
+import { openApi, type Api, type Event } from '../end-to-end/api.ts'
 
 /** What the server said. */
 export interface Said<T> {
@@ -17,6 +17,7 @@ export interface Client {
   run(machineId: string, order: { script: string; args: string; comment: string }): Asked<MachineAction>
   cancel(id: string, comment: string): Asked<MachineAction>
   action(id: string): Asked<MachineAction>
+  events(id: string): Asked<{ readonly value: readonly Event[] }>
   actions(): Asked<{ readonly value: readonly MachineAction[] }>
   library(): Asked<{ readonly value: readonly LibraryFile[] }>
   machines(): Asked<{ readonly value: readonly { readonly id: string }[] }>
@@ -56,6 +57,7 @@ export async function openClient(dataFolder: string): Promise<Client> {
     },
     cancel: (id, comment) => ask('POST', `/api/machineactions/${id}/cancel`, { Comment: comment }),
     action: (id) => ask('GET', `/api/machineactions/${id}`),
+    events: (id) => ask('GET', `/api/countermand/actions/${id}/events`),
     actions: () => ask('GET', '/api/machineactions'),
     library: () => ask('GET', '/api/libraryfiles'),
     machines: () => ask('GET', '/api/machines'),

@@ -212,12 +212,17 @@ class Round {
       const now = await this.told('the action after the cancel', () => client.action(id))
       await pause(betweenTriesMs)
       if (point !== 'cancel-committed' || !this.isHit) continue
-      if (now.body.cancellationComment !== word)
-        this.fault('lost', 'the cancel was committed and is not there')
-      this.acknowledged = word
+      if (now.body.cancellationComment === word) this.acknowledged = word
+      else if (!(await this.wasDenied(id))) this.fault('lost', 'the cancel was committed and is not there')
       return
     }
     this.unanswered('the cancel')
+  }
+
+  /** The action had ended before: that its cancel was refused is what was committed. */
+  private async wasDenied(id: string): Promise<boolean> {
+    const { body } = await this.told('the events', () => this.lane.client.events(id))
+    return body.value.some(({ kind }) => kind === 'action.cancel_denied')
   }
 
   private async untilOver(id: string): Promise<MachineAction> {
