@@ -5,7 +5,7 @@ import type { Order } from '../packages/server/src/core/action-shape.ts'
 import { genesis } from '../packages/server/src/core/chain.ts'
 import { startOrder } from '../packages/server/src/core/device.ts'
 import type { Moment, Rooms } from '../packages/server/src/app/ports.ts'
-import { created } from '../packages/server/src/app/request-live-response.ts'
+import { stepsOf } from '../packages/server/src/app/request-action.ts'
 import { takeStatement } from '../packages/server/src/app/sync-device.ts'
 import { uuidv7 } from '../packages/server/src/ids/random.ts'
 import { able, factsOf } from '../packages/server/src/testing/device.ts'
@@ -40,7 +40,8 @@ export async function fill(rooms: Rooms, { from, count, server }: Part, moment: 
   for (let number = from; number < from + count; number += 1) {
     const owner = await enrolled(rooms, `device-${number}`, moment.at)
     const id = uuidv7(moment.at.getTime() + number, randomBytes(10))
-    await rooms.actions.create(orderOf(id, owner, moment.at), [created(0)])
+    const order = orderOf(id, owner, moment.at)
+    await rooms.actions.create(order, stepsOf(order.parameters))
     if (number % 2 === 1) await fetched(rooms, owner, server, moment)
     ids.push(id)
   }

@@ -16,6 +16,7 @@ export interface HostTool {
 export const hostTools = {
   strace: { package: 'strace', probe: ['-o', '/dev/null', 'true'] },
   unshare: { package: 'util-linux', probe: ['--net', 'true'] },
+  clamscan: { package: 'clamav', probe: ['--version'] },
   nsenter: { package: 'util-linux', probe: ['--mount=/proc/self/ns/mnt', 'true'] },
 } as const satisfies Record<string, HostTool>
 

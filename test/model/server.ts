@@ -91,7 +91,7 @@ export class Server {
       now,
       digest: digestOf,
       settleWithinMs: 0,
-      runLimitsMs: { LiveResponse: 10 * 60_000 },
+      runLimitsMs: { LiveResponse: 10 * 60_000, RunAntiVirusScan: 60 * 60_000 },
       ids: { ...randomIds, action: () => this.nextId(), device: () => deviceId },
       bus: { publish: nobody, onWake: nobody, onAction: nobody },
       files: { put: nobody, open: nobody, list: nobody, remove: nobody },

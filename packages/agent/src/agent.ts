@@ -1,6 +1,12 @@
 /** One device, wired: identity, journal, news, runner, sync, wake-ups. */
 import { join } from 'node:path'
-import { actionTypes, type Capabilities, type Facts } from '@countermand/contract'
+import {
+  actionTypes,
+  type ActionType,
+  type Capabilities,
+  type Capability,
+  type Facts,
+} from '@countermand/contract'
 import type { Host } from './host/host.ts'
 import { EnrolmentError, enrol, readIdentity, type Identity } from './identity.ts'
 import { openJournal } from './journal.ts'
@@ -27,7 +33,7 @@ export interface AgentOptions {
 /** Runs a device until the signal; what it runs for others goes on. @throws EnrolmentError without identity and token. */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
-  const self = async () => ({ facts: await factsOf(host), capabilities: capabilitiesOf(options) })
+  const self = async () => ({ facts: await factsOf(host), capabilities: await capabilitiesOf(options) })
   const known = options.enrolAgain ? null : await readIdentity(dataFolder)
   const enrolledAs = known ?? (await enrolled(options, await self()))
   const identity = { ...enrolledAs, server: options.server ?? enrolledAs.server }
@@ -91,12 +97,19 @@ async function factsOf(host: Host): Promise<Facts> {
 }
 
 /** What this host can do, type by type; a server refuses the rest before anything is queued. */
-function capabilitiesOf({ switchedOff }: AgentOptions): Capabilities {
-  const able = { able: true as const, commands: ['RunScript'] }
+async function capabilitiesOf({ switchedOff, host }: AgentOptions): Promise<Capabilities> {
+  const scanner = await host.scanner.find()
+  const capabilities: Record<ActionType, Capability> = {
+    LiveResponse: { able: true, commands: ['RunScript'] },
+    RunAntiVirusScan:
+      'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
+  }
   const off = {
     able: false as const,
     why: 'switched_off' as const,
     detail: 'its agent was started with --switch-off',
   }
-  return Object.fromEntries(actionTypes.map((type) => [type, switchedOff.includes(type) ? off : able]))
+  return Object.fromEntries(
+    actionTypes.map((type) => [type, switchedOff.includes(type) ? off : capabilities[type]]),
+  )
 }

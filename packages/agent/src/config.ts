@@ -14,6 +14,8 @@ export interface Config {
   readonly allowContainment: boolean
   /** Action types that this host does not do, whatever the server asks. */
   readonly switchedOff: readonly string[]
+  /** Signatures for the virus scanner, if not the distribution's. */
+  readonly signatures: string | null
 }
 
 export const usage = `countermand-agent [flags]     each flag has a twin in the environment
@@ -22,6 +24,7 @@ export const usage = `countermand-agent [flags]     each flag has a twin in the 
   --again                                                      with --enrol: a new key for the same device
   --server URL             COUNTERMAND_AGENT_SERVER            where the server is now, if it has moved
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
+  --signatures DIR         COUNTERMAND_AGENT_SIGNATURES        for virus scans, instead of /var/lib/clamav
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
 `
@@ -41,6 +44,7 @@ export function readConfig(
       again: flag,
       server: word,
       'switch-off': word,
+      signatures: word,
       tied: flag,
       pretend: flag,
       'allow-containment': flag,
@@ -56,6 +60,7 @@ export function readConfig(
     tied: values.tied ?? false,
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),
+    signatures: values.signatures ?? (env.COUNTERMAND_AGENT_SIGNATURES || null),
     switchedOff: switchedOff.split(',').filter((name) => name !== ''),
   }
 }

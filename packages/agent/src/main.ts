@@ -29,7 +29,7 @@ async function main(): Promise<void> {
   const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)
   const host = config.pretend
     ? pretendHost()
-    : await openHost({ name, folder: join(dataFolder, 'scopes'), log })
+    : await openHost({ name, folder: join(dataFolder, 'scopes'), log, signatures: config.signatures })
   log(host.scopes.description)
   try {
     await runAgent({ ...config, host, log }, leaving.signal)

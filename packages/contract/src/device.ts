@@ -3,8 +3,8 @@
  * key, a *reply* by the server's order key. `docs/protocol.md` tells the story; these schemas are checked on both sides.
  */
 import { Type, type Static } from 'typebox'
-import { LiveResponseParameters } from './actions/live-response.ts'
-import { actionTypes } from './actions/index.ts'
+import { Finding, maxFindings } from './actions/scan.ts'
+import { ActionParameters, actionTypes } from './actions/index.ts'
 import { OrNull, commandStatuses, oneOf } from './machine-action.ts'
 import { IpAddress } from './machine.ts'
 
@@ -83,7 +83,7 @@ export type Capabilities = Static<typeof Capabilities>
 export const ResultRef = Type.Object({ sha256: Hex256, size: Count, fileName: Type.String() })
 export type ResultRef = Static<typeof ResultRef>
 
-/** Where each command of a live response stands; times by the device's clock. */
+/** Where each step of an action stands: a command of a live response, or a scan; times by the device's clock. */
 export const CommandOutcome = Type.Object({
   index: Count,
   status: oneOf(commandStatuses),
@@ -91,6 +91,8 @@ export const CommandOutcome = Type.Object({
   endedAt: OrNull(DeviceTime),
   errors: Type.Array(Words, { maxItems: 50 }),
   result: OrNull(ResultRef),
+  /** What a scan has found; left out where there was none. */
+  findings: Type.Optional(Type.Array(Finding, { maxItems: maxFindings })),
 })
 export type CommandOutcome = Static<typeof CommandOutcome>
 
@@ -176,7 +178,7 @@ export type Statement = Static<typeof Statement>
 export const Offer = Type.Object({
   id: Id,
   type: oneOf(actionTypes),
-  parameters: LiveResponseParameters,
+  parameters: ActionParameters,
   runLimitMs: Type.Integer({ minimum: 1 }),
 })
 export type Offer = Static<typeof Offer>

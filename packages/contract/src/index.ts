@@ -1,5 +1,6 @@
 export * from './actions/index.ts'
 export * from './actions/live-response.ts'
+export * from './actions/scan.ts'
 export * from './check.ts'
 export * from './device.ts'
 export * from './library-file.ts'

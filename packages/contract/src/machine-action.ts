@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { actionTypes } from './actions/index.ts'
+import { Finding } from './actions/scan.ts'
 import { cancelStates, effects, phases, proofs, reasons } from './lifecycle.ts'
 
 const OrNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()])
@@ -46,6 +47,8 @@ export const Extension = Type.Object({
   deadlineUtc: OrNull(Timestamp),
   attempt: Type.Integer(),
   lateOutcome: OrNull(Type.String()),
+  /** What a scan has found on the device. */
+  findings: Type.Array(Finding),
 })
 
 /** A machine action in the key order of the real service (`wire.md` 2); every key is always there. */

@@ -181,7 +181,10 @@ const countOf = (text: string | undefined): number | null => (text === '-' ? nul
 
 /** `LiveResponse=600` */
 function readRunLimits(text: string): Readonly<Record<ActionType, number>> {
-  const limits: Record<ActionType, number> = { LiveResponse: actions.LiveResponse.runLimitMs }
+  const limits: Record<ActionType, number> = {
+    LiveResponse: actions.LiveResponse.runLimitMs,
+    RunAntiVirusScan: actions.RunAntiVirusScan.runLimitMs,
+  }
   for (const [name, value] of pairs(text)) {
     const known = actionTypes.find((one) => one === name)
     if (known === undefined || !/^[1-9]\d{0,5}$/.test(value)) {

@@ -1,8 +1,10 @@
 import type { ActionType } from '@countermand/contract'
 import type { Executor } from './executor.ts'
 import { liveResponse } from './live-response.ts'
+import { scan } from './scan.ts'
 
 /** An executor for every type that runs as work; a missing one does not compile. */
 export const executors: Readonly<Record<ActionType, Executor>> = {
   LiveResponse: liveResponse,
+  RunAntiVirusScan: scan,
 }

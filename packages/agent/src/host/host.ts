@@ -4,6 +4,7 @@ import { access, open } from 'node:fs/promises'
 import { bootId, bootSeconds } from './clock.ts'
 import { readFacts, type AddressFact } from './facts.ts'
 import { makeFolder, readHead, trimFile } from './files.ts'
+import { openScanner, type Scanner } from './scanner.ts'
 import { openScopes } from './scope.ts'
 import { UnrunnableScript, readShebang } from './shebang.ts'
 import type { Scopes } from './types.ts'
@@ -30,6 +31,7 @@ export interface HostFiles {
 export interface Host {
   readonly scopes: Scopes
   readonly files: HostFiles
+  readonly scanner: Scanner
   /** The whole environment of a script. */
   readonly environment: Readonly<Record<string, string>>
   /** The program that runs a script, with its argument, by the script's first line. Throws in plain words. */
@@ -46,15 +48,18 @@ export async function openHost(options: {
   readonly name: string
   readonly folder: string
   readonly log: (line: string) => void
+  /** A folder of signatures for the scanner instead of the distribution's. */
+  readonly signatures?: string | null
 }): Promise<Host> {
-  return hostWith(await openScopes(options))
+  return hostWith(await openScopes(options), options.signatures)
 }
 
 /** A host with other scopes, everything else as it is. */
-export function hostWith(scopes: Scopes): Host {
+export function hostWith(scopes: Scopes, signatures: string | null = null): Host {
   return {
     scopes,
     files: { makeFolder, trim, readHead: readText },
+    scanner: openScanner(signatures),
     environment: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',

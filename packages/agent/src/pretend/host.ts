@@ -7,6 +7,11 @@ export function pretendHost(): Host {
   return {
     ...real,
     interpreterOf: () => Promise.resolve(['/bin/sh']),
+    scanner: {
+      find: () => Promise.resolve({ command: ['/usr/bin/clamscan'] }),
+      startingPlaces: () => Promise.resolve(['/tmp']),
+      localFileSystems: () => Promise.resolve(['/']),
+    },
     readFacts: async () => {
       const facts = await real.readFacts()
       return { ...facts, hostName: `pretended-${facts.hostName}`, osPlatform: 'Linux' }

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { scanTypes, type ScanType } from '../actions/scan.ts'
 import { Command, ListOf, MachineAction, OrNull, StringValue, Timestamp } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
 import { machineReaders, responsePermissions } from '../permissions.ts'
@@ -80,6 +81,20 @@ export const machineResponses = {
       Comment: Type.Optional(Type.String()),
       ExternalId: Type.Optional(Type.String()),
       Commands: Type.Array(Command, { minItems: 1 }),
+    }),
+    status: 201,
+    reply: MachineAction,
+  },
+  runAntiVirusScan: {
+    method: 'POST',
+    path: '/api/machines/:id/runAntiVirusScan',
+    permission: { app: ['Machine.Scan'], delegated: ['Machine.Scan'] },
+    limit: 'respond',
+    target: 'machine',
+    body: Type.Object({
+      Comment: Type.String(),
+      ExternalId: Type.Optional(Type.String()),
+      ScanType: Type.Unsafe<ScanType>({ type: 'string', enum: [...scanTypes] }),
     }),
     status: 201,
     reply: MachineAction,

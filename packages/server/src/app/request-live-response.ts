@@ -1,15 +1,13 @@
-import { actions as types, type Command, type CommandOutcome, type RunScript } from '@countermand/contract'
+import type { Command, RunScript } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
+import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import { refuseSecond, refuseUnable, scriptsOf } from '../core/request.ts'
+import { scriptsOf } from '../core/request.ts'
 import { splitWords } from '../core/shell-words.ts'
 import type { App, Rooms, Work } from './ports.ts'
+import { issueAction, type ActionRequest } from './request-action.ts'
 
-export interface LiveResponseRequest {
-  readonly machineId: string
-  readonly requestor: string
-  readonly comment: string | null
-  readonly externalId: string | null
+export interface LiveResponseRequest extends ActionRequest {
   readonly commands: readonly Command[]
 }
 
@@ -23,29 +21,21 @@ export const requestLiveResponse = (app: App, request: LiveResponseRequest): Pro
 
 type Issue = LiveResponseRequest & { readonly id: string; readonly runLimitMs: number }
 
-export const issueLiveResponse: Work<Issue, Action> = async (rooms, request, { at }) => {
-  const { id, machineId, requestor, comment, externalId, runLimitMs } = request
-  const device = await rooms.devices.find(machineId)
-  if (device === null) throw new Refusal('ResourceNotFound', `Machine ${machineId} was not found`)
-  refuseUnable(device.capabilities, 'LiveResponse', device.facts?.osPlatform ?? null)
-  const scripts = scriptsOf(request.commands, device.capabilities)
-  const commands: RunScript[] = []
-  for (const { scriptName, args } of scripts) commands.push(await pinned(rooms, scriptName, args))
-  refuseSecond(await rooms.actions.liveOf(device.id), 'LiveResponse')
-  const { reversible } = types.LiveResponse
+export const issueLiveResponse: Work<Issue, Action> = (rooms, request, { at }) => {
+  const { id, runLimitMs, commands: asked } = request
   const what = {
     id,
     type: 'LiveResponse',
     scope: null,
-    reversible,
     runLimitMs,
-    parameters: { commands },
+    parametersOf: async ({ capabilities }: Device) => {
+      const commands: RunScript[] = []
+      for (const { scriptName, args } of scriptsOf(asked, capabilities))
+        commands.push(await pinned(rooms, scriptName, args))
+      return { commands }
+    },
   } as const
-  const who = { machineId, computerDnsName: device.name, requestor, comment, externalId, createdAt: at }
-  return rooms.actions.create(
-    { ...what, ...who },
-    commands.map((_, index) => created(index)),
-  )
+  return issueAction(rooms, request, what, at)
 }
 
 async function pinned({ library }: Rooms, scriptName: string, asked: string | null): Promise<RunScript> {
@@ -55,12 +45,3 @@ async function pinned({ library }: Rooms, scriptName: string, asked: string | nu
   const args = [...splitWords(asked ?? '')]
   return { type: 'RunScript', scriptName, sha256: entry.sha256, size: entry.size, args, asked }
 }
-
-export const created = (index: number): CommandOutcome => ({
-  index,
-  status: 'Created',
-  startedAt: null,
-  endedAt: null,
-  errors: [],
-  result: null,
-})

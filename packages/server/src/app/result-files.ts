@@ -1,3 +1,4 @@
+import { commandsOf } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen } from '../core/action.ts'
 import { Refusal } from '../core/errors.ts'
@@ -77,7 +78,7 @@ export async function openScript(
   sha256: string,
 ): Promise<Omit<Download, 'fileName'>> {
   const action = await ownAction(app, machineId, actionId)
-  const isPinned = action.parameters.commands.some((command) => command.sha256 === sha256)
+  const isPinned = commandsOf(action.parameters).some((command) => command.sha256 === sha256)
   const file = isPinned ? await app.files.open(libraryShelf, sha256) : null
   if (file === null) throw new Refusal('ResourceNotFound', 'The file was not found')
   return file

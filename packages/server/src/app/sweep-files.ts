@@ -1,3 +1,4 @@
+import { commandsOf } from '@countermand/contract'
 import { libraryShelf } from './library-files.ts'
 import type { App, Work } from './ports.ts'
 
@@ -19,7 +20,7 @@ export async function sweepFiles(app: App): Promise<void> {
 export const wantedFiles: Work<null, readonly string[]> = async ({ library, actions }) => {
   const entries = (await library.list()).map(({ sha256 }) => sha256)
   const pinned = (await actions.open()).flatMap(({ parameters }) =>
-    parameters.commands.map(({ sha256 }) => sha256),
+    commandsOf(parameters).map(({ sha256 }) => sha256),
   )
   return [...entries, ...pinned]
 }

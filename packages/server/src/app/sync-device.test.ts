@@ -1,7 +1,7 @@
 /** Delivery: every race that a script can get into (`cancel.md` 7), over HTTP, with a device that does as told. */
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import type { MachineAction, Reply } from '@countermand/contract'
+import { commandsOf, type MachineAction, type Reply } from '@countermand/contract'
 import { broughtTo, cancel, kindsOf, queued } from '../testing/given.ts'
 import { day, openServer, unlimited, type TestServer } from '../testing/server.ts'
 
@@ -67,7 +67,7 @@ describe('without a cancel', () => {
     await server.upload('run.sh', 'something else')
     const [offer] = (await device.sync()).offers
     assert.equal(offer?.id, id)
-    const [command] = offer.parameters.commands
+    const [command] = commandsOf(offer.parameters)
     assert.equal(offer.runLimitMs, 10 * 60_000, 'ten minutes')
     assert.deepEqual(
       [command?.scriptName, command?.size, command?.args, command?.asked],

@@ -5,11 +5,13 @@ import { expireAction } from './expire-actions.ts'
 import { keepLibraryFile, removeLibraryFile } from './library-files.ts'
 import type { Application, Rooms } from './ports.ts'
 import { issueLiveResponse } from './request-live-response.ts'
+import { issueScan } from './request-scan.ts'
 import { takeStatement } from './sync-device.ts'
 
 export const writes = {
   requestCancel,
   issueLiveResponse,
+  issueScan,
   takeStatement,
   expireAction,
   enrol,

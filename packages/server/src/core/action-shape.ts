@@ -1,10 +1,10 @@
 /** What an action is and what can happen to it, as plain data. The rules stand in `action.ts`. */
 import type {
+  ActionParameters,
   ActionType,
   CancelState,
   CommandOutcome,
   EffectWord,
-  LiveResponseParameters,
   Phase,
   Proof,
   Reason,
@@ -45,7 +45,7 @@ export interface Order {
   readonly reversible: boolean
   readonly runLimitMs: number
   /** What the device is sent, pinned when the action was issued. */
-  readonly parameters: LiveResponseParameters
+  readonly parameters: ActionParameters
   readonly createdAt: Date
 }
 

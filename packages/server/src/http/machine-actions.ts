@@ -1,6 +1,7 @@
 import type { machineActions, machineResponses } from '@countermand/contract'
 import { cancelAction } from '../app/cancel-action.ts'
 import { listActionEvents, listActions } from '../app/read-action.ts'
+import { requestScan } from '../app/request-scan.ts'
 import { requestLiveResponse } from '../app/request-live-response.ts'
 import { resultLink } from '../app/result-files.ts'
 import type { Action } from '../core/action-shape.ts'
@@ -45,5 +46,11 @@ export const machineResponseHandlers: Handlers<typeof machineResponses> = {
     const { Comment: comment = null, ExternalId: externalId = null, Commands: commands } = body
     const request = { machineId: target.id, requestor: caller.name, comment, externalId, commands }
     return entity(base, await requestLiveResponse(app, request))
+  },
+
+  runAntiVirusScan: async ({ app, caller, target, body, base }) => {
+    const { Comment: comment, ExternalId: externalId = null, ScanType: scanType } = body
+    const request = { machineId: target.id, requestor: caller.name, comment, externalId, scanType }
+    return entity(base, await requestScan(app, request))
   },
 }

@@ -1,4 +1,5 @@
 /** Our words → the reference's. With `errors.ts` the only place that speaks its dialect. */
+import { commandsOf } from '@countermand/contract'
 import type {
   ActionEventEntry,
   Command,
@@ -6,6 +7,7 @@ import type {
   LibraryFile,
   Machine,
   MachineAction,
+  RunScript,
 } from '@countermand/contract'
 import type { LibraryEntry, StoredEvent } from '../app/ports.ts'
 import type { Action } from '../core/action-shape.ts'
@@ -46,16 +48,18 @@ export function toMachineAction(action: Action): MachineAction {
     externalId: action.externalId,
     requestSource: 'PublicApi',
     relatedFileInfo: null,
-    commands: action.commands.map((outcome) => toCommandState(action, outcome)),
+    commands: action.commands.flatMap((outcome) => {
+      const sent = commandsOf(action.parameters)[outcome.index]
+      return sent === undefined ? [] : [toCommandState(sent, outcome)]
+    }),
     troubleshootInfo: null,
     countermand: toExtension(action),
   }
 }
 
-function toCommandState(action: Action, outcome: CommandOutcome): MachineAction['commands'][number] {
-  const sent = action.parameters.commands[outcome.index]
-  const params = sent === undefined ? [] : [{ key: 'ScriptName', value: sent.scriptName }]
-  if (sent !== undefined && sent.asked !== null) params.push({ key: 'Args', value: sent.asked })
+function toCommandState(sent: RunScript, outcome: CommandOutcome): MachineAction['commands'][number] {
+  const params = [{ key: 'ScriptName', value: sent.scriptName }]
+  if (sent.asked !== null) params.push({ key: 'Args', value: sent.asked })
   const command: Command = { type: 'RunScript', params }
   return {
     index: outcome.index,
@@ -88,6 +92,7 @@ function toExtension(action: Action): MachineAction['countermand'] {
     deadlineUtc: maybe(action.deadlineAt),
     attempt: action.attempt,
     lateOutcome: action.lateOutcome,
+    findings: action.commands.flatMap(({ findings = [] }) => findings),
   }
 }
 

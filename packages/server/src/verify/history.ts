@@ -3,7 +3,7 @@
  * device can say is looked up in its own signed words.
  */
 import type { Selectable } from 'kysely'
-import { created } from '../app/request-live-response.ts'
+import { stepsOf } from '../app/request-action.ts'
 import type { Action, ActionEvent } from '../core/action-shape.ts'
 import { advance, issue } from '../core/action.ts'
 import { recordOf, type Recorded } from '../core/history.ts'
@@ -170,8 +170,7 @@ export class History {
     if (differing !== undefined) {
       throw new Fault('changed row', `actions: ${id}`, `its ${differing} is not what ${where} tells of it`)
     }
-    const commands = order.parameters.commands.map((_, index) => created(index))
-    this.actions.set(id, { action: issue(order, commands), last: row.n })
+    this.actions.set(id, { action: issue(order, stepsOf(order.parameters)), last: row.n })
   }
 
   /** A request that was refused: kept, and nothing changed by it. */

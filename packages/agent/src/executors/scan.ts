@@ -1,0 +1,51 @@
+/** RunAntiVirusScan: ClamAV's scanner over the places that malware starts from, or over every local file system. */
+import { maxFindings, type Finding, type ScanType } from '@countermand/contract'
+import { CannotBeDone, type Executor, type Run } from './executor.ts'
+import { inOwnFolder, oneStep, reportOf, whyUnfinished, written } from './one-step.ts'
+
+/** Exit statuses of clamscan(1). */
+const nothingFound = 0
+const somethingFound = 1
+
+export const scan: Executor = {
+  ...oneStep,
+
+  prepare: async (run) => {
+    const scanner = await run.host.scanner.find()
+    if ('lack' in scanner)
+      throw new CannotBeDone(`There is no scanner on this host; install it with: ${scanner.lack}`)
+    const places = await (scanTypeOf(run) === 'Full'
+      ? run.host.scanner.localFileSystems()
+      : run.host.scanner.startingPlaces())
+    return inOwnFolder(run, [...scanner.command, ...places])
+  },
+
+  conclude: async (run, body) => {
+    const { findings, leftOut } = findingsIn((await written(run, 'stdout')).text)
+    const errors = [...whyUnfinished(run, body)]
+    const failed = body.overran || (body.status !== nothingFound && body.status !== somethingFound)
+    if (failed && errors.length === 0) errors.push(wordsOf(body.status, (await written(run, 'stderr')).text))
+    if (leftOut > 0) errors.push(`${leftOut} more findings are not listed`)
+    return reportOf(body, { failed, errors, result: null, findings: [...findings] })
+  },
+}
+
+function scanTypeOf({ offer: { parameters } }: Run): ScanType {
+  if (!('scanType' in parameters)) throw new CannotBeDone('This is not an order to scan.')
+  return parameters.scanType
+}
+
+/** `PATH: SIGNATURE FOUND`, a line for each; a path may have colons and blanks in it. */
+export function findingsIn(output: string): {
+  readonly findings: readonly Finding[]
+  readonly leftOut: number
+} {
+  const found = output.split('\n').flatMap((line): readonly Finding[] => {
+    const [, path, signature] = /^(.+): (\S+) FOUND$/.exec(line) ?? []
+    return path === undefined || signature === undefined ? [] : [{ path: path.slice(0, 4096), signature }]
+  })
+  return { findings: found.slice(0, maxFindings), leftOut: Math.max(0, found.length - maxFindings) }
+}
+
+const wordsOf = (status: number | null, said: string): string =>
+  `the scanner ended with ${status}: ${said.trim().split('\n').at(-1)?.slice(0, 1000) ?? ''}`
