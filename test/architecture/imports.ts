@@ -59,7 +59,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   // Reads what the store has written, and asks the rules again.
   'server/verify': [
     'server/verify',
-    'server/app/request-live-response.ts',
+    'server/app/request-action.ts',
     'server/core',
     'server/store',
     'contract',
