@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { test } from 'vitest'
 import { compose } from '../compose.ts'
 import { readConfig } from '../config.ts'
@@ -13,8 +14,11 @@ import { cancel, kindsOf } from '../testing/given.ts'
 import { freePort } from '../testing/postgres.ts'
 import { openRows, type Rows } from '../testing/rows.ts'
 import { openServer } from '../testing/server.ts'
+import { orderOf } from '../testing/store.ts'
 import { openPostgres, openSqlite } from './dialect.ts'
 import { migrate } from './migrations/index.ts'
+import { roomsOf } from './rooms.ts'
+import { nothingTouched } from './touched.ts'
 
 const columns = `select table_name, column_name, data_type, is_nullable, column_default
   from information_schema.columns where table_schema = 'public' order by table_name, column_name`
@@ -25,6 +29,7 @@ const everything = 'select type, name, sql from sqlite_master order by type, nam
 
 const schemaOf = ({ all }: Rows, url: string | null): unknown =>
   url === null ? all(everything) : [all(columns), all(indexes)]
+const ids = (list: readonly { readonly id: string }[]) => list.map(({ id }) => id)
 const applied = ({ all }: Rows): unknown => all('select * from kysely_migration order by name')
 
 onEachDatabase((database) => {
@@ -45,6 +50,54 @@ onEachDatabase((database) => {
     assert.deepEqual([schemaOf(rows, databaseUrl), applied(rows)], before)
     assert.match(JSON.stringify(before), /actions_live.*0001-start/s)
     rows.close()
+    rmSync(dataFolder, { recursive: true })
+  })
+
+  test('a database from before 0002 is read as it was written: its actions, their deadlines, the heads of its chains', async () => {
+    const databaseUrl = await database.fresh()
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const file = join(dataFolder, 'countermand.db')
+    const db = databaseUrl === null ? openSqlite(file, 'alone').db : openPostgres(databaseUrl)
+    await migrate(db, '0001-start')
+    const deadlines = { waiting: 1_795_522_014_582, over: null }
+    for (const [id, deadline] of Object.entries(deadlines)) {
+      const { createdAt, ...order } = orderOf(id, 'device')
+      const asked = JSON.stringify({ ...order, createdAt: createdAt.getTime() })
+      const rest = {
+        attempt: 0,
+        proof: null,
+        reason: null,
+        effect: { state: 'none', residues: [] },
+        commands: [],
+      }
+      const times = {
+        detail: null,
+        lateOutcome: null,
+        cancel: null,
+        updatedAt: createdAt.getTime(),
+        finishedAt: deadline,
+      }
+      const phase = deadline === null ? 'succeeded' : 'queued'
+      await sql`insert into actions
+        (id, machine_id, type, requestor, created_at, asked, state, phase, version, live, deadline_at, last_event)
+        values (${id}, 'device', 'LiveResponse', ${order.requestor}, ${createdAt.getTime()}, ${asked},
+          ${JSON.stringify({ ...rest, ...times })}, ${phase}, 1, ${deadline === null ? 0 : 1}, ${deadline}, null)`.execute(
+        db,
+      )
+    }
+    await sql`insert into chains (chain, sequence, digest) values ('device', 7, 'digest of seven')`.execute(
+      db,
+    )
+
+    await migrate(db)
+    const { actions, devices } = roomsOf(db, nothingTouched())
+    const found = async (id: string) => (await actions.find(id))?.deadlineAt?.getTime() ?? null
+    assert.deepEqual({ waiting: await found('waiting'), over: await found('over') }, deadlines)
+    assert.deepEqual((await actions.find('waiting'))?.createdAt, orderOf('waiting', 'device').createdAt)
+    assert.deepEqual(ids(await actions.liveOf('device')), ['waiting'])
+    assert.deepEqual(ids(await actions.toLookAt(new Date(deadlines.waiting), 10)), ['waiting'])
+    assert.deepEqual({ ...(await devices.headOf('device')) }, { sequence: 7, digest: 'digest of seven' })
+    await db.destroy()
     rmSync(dataFolder, { recursive: true })
   })
 

@@ -1,11 +1,10 @@
 import { SqliteAdapter, sql, type CreateTableBuilder, type Kysely } from 'kysely'
 
-const isSqlite = (db: Kysely<unknown>): boolean => db.getExecutor().adapter instanceof SqliteAdapter
-
 /** An integer key in order of arrival; SQLite wants its own spelling to make it the row's address. */
 function numbered<Name extends string>(db: Kysely<unknown>, table: Name): CreateTableBuilder<Name, 'n'> {
+  const isSqlite = db.getExecutor().adapter instanceof SqliteAdapter
   const builder = db.schema.createTable(table)
-  return isSqlite(db)
+  return isSqlite
     ? builder.addColumn('n', 'integer', (column) => column.primaryKey().autoIncrement())
     : builder.addColumn('n', 'bigserial', (column) => column.primaryKey())
 }
@@ -23,7 +22,7 @@ export async function up(db: Kysely<unknown>): Promise<void> {
   await callers(db)
 }
 
-/** Few indexes, and none that a cancel writes: its cost follows the pages that it dirties. */
+/** Few indexes, and partial ones: a cancel's cost follows the pages that it dirties. */
 async function actions(db: Kysely<unknown>): Promise<void> {
   await numbered(db, 'actions')
     .addColumn('id', 'text', (column) => column.notNull().unique())
@@ -35,21 +34,21 @@ async function actions(db: Kysely<unknown>): Promise<void> {
     .addColumn('state', 'text', (column) => column.notNull())
     .addColumn('phase', 'text', (column) => column.notNull())
     .addColumn('version', 'integer', (column) => column.notNull())
-    .addColumn('maybe_live', 'integer', (column) => column.notNull())
-    .addColumn('look_at', 'bigint')
+    .addColumn('live', 'integer', (column) => column.notNull())
+    .addColumn('deadline_at', 'bigint')
     .addColumn('last_event', 'bigint')
     .execute()
   await db.schema
     .createIndex('actions_live')
     .on('actions')
     .column('machine_id')
-    .where(sql<boolean>`maybe_live = 1`)
+    .where(sql<boolean>`live = 1`)
     .execute()
   await db.schema
-    .createIndex('actions_look')
+    .createIndex('actions_deadline')
     .on('actions')
-    .column('look_at')
-    .where(sql<boolean>`look_at is not null`)
+    .column('deadline_at')
+    .where(sql<boolean>`deadline_at is not null`)
     .execute()
 }
 
@@ -73,12 +72,12 @@ async function devices(db: Kysely<unknown>): Promise<void> {
 }
 
 async function events(db: Kysely<unknown>): Promise<void> {
-  const chains = db.schema
+  await db.schema
     .createTable('chains')
-    .addColumn('chain', 'text', (column) => column.primaryKey().notNull())
+    .addColumn('chain', 'text', (column) => column.primaryKey())
     .addColumn('sequence', 'bigint', (column) => column.notNull())
     .addColumn('digest', 'text', (column) => column.notNull())
-  await (isSqlite(db) ? chains.modifyEnd(sql`without rowid`) : chains).execute()
+    .execute()
   await numbered(db, 'events')
     .addColumn('chain', 'text', (column) => column.notNull())
     .addColumn('sequence', 'bigint', (column) => column.notNull())

@@ -2,15 +2,17 @@ import type { Kysely } from 'kysely'
 import { Migrator, type Migration } from 'kysely/migration'
 import type { Tables } from '../schema.ts'
 import * as start from './0001-start.ts'
+import * as noIndexOnTheWay from './0002-no-index-on-the-way.ts'
 
 /** Forward only; a migration that has been released is never edited. */
-const migrations: Readonly<Record<string, Migration>> = {
+const migrations = {
   '0001-start': start,
-}
+  '0002-no-index-on-the-way': noIndexOnTheWay,
+} as const satisfies Readonly<Record<string, Migration>>
 
-/** Brings a database up to date. @throws what the first failing migration threw; what came before it stays. */
-export async function migrate(db: Kysely<Tables>): Promise<void> {
+/** Brings a database up to date, or as far as `to`. @throws what the first failing migration threw; what came before it stays. */
+export async function migrate(db: Kysely<Tables>, to?: keyof typeof migrations): Promise<void> {
   const migrator = new Migrator({ db, provider: { getMigrations: () => Promise.resolve({ ...migrations }) } })
-  const { error } = await migrator.migrateToLatest()
+  const { error } = await (to === undefined ? migrator.migrateToLatest() : migrator.migrateTo(to))
   if (error !== undefined) throw error
 }
