@@ -25,6 +25,7 @@ const rows: readonly Row[] = [
   ['POST', `/api/machineactions/${id}/cancel`, respond],
   ['GET', `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`, read],
   ['POST', '/api/machines/x/runliveresponse', ['Machine.LiveResponse']],
+  ['POST', '/api/machines/x/runAntiVirusScan', ['Machine.Scan']],
   ['GET', '/api/machines', read],
   ['GET', '/api/machines/x', read],
   ['GET', '/api/libraryfiles', ['Library.Manage']],
