@@ -3,6 +3,7 @@ import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import type { ActionRows, Cause, EventNote } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue } from '../core/action.ts'
+import { genesis } from '../core/chain.ts'
 import { recordOf } from '../core/history.ts'
 import { appendEvents } from './events.ts'
 import { hot } from './hot.ts'
@@ -17,7 +18,10 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
     find: async (id) => {
       if (hasNul(id)) return null
       const [row] = (await selectAction(db, { id })).rows
-      return row === undefined ? null : toAction(row)
+      if (row === undefined) return null
+      const head = { sequence: row.head_sequence ?? 0, digest: row.head_digest ?? genesis }
+      if (!touched.heads.has(row.machine_id)) touched.heads.set(row.machine_id, head)
+      return toAction(row)
     },
     list: async ({ top, skip }) =>
       (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
@@ -43,8 +47,14 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
   }
 }
 
+/** With the head of its device's chain: who looks for one action usually has something to add. */
 const selectAction = hot((db, { id }: { id: string }) =>
-  db.selectFrom('actions').selectAll().where('id', '=', id),
+  db
+    .selectFrom('actions')
+    .leftJoin('chains', 'chains.chain', 'actions.machine_id')
+    .selectAll('actions')
+    .select(['chains.sequence as head_sequence', 'chains.digest as head_digest'])
+    .where('actions.id', '=', id),
 )
 
 // The literal lets SQLite use the partial index; a bound value would not.

@@ -16,8 +16,9 @@ export interface Done {
 type Known = Omit<Moment, 'at'>
 
 /**
- * Does each item behind a savepoint of its own: one that is refused or fails takes back its own rows and nobody else's. The
- * results count only because the commit, on disk, came before them; if it fails, all of them have failed.
+ * Does all items in one transaction. Where one is refused or fails it begins anew, each item behind a savepoint of its own: that one
+ * takes back its own rows and nobody else's. The results count only because the commit, on disk, came before them; if it
+ * fails, all of them have failed.
  */
 export async function writeBatch(
   db: Kysely<Tables>,
@@ -25,16 +26,18 @@ export async function writeBatch(
   items: readonly Item[],
   known: Known,
 ): Promise<Done> {
-  try {
-    const done = await db.transaction().execute(async (tx) => {
+  const together = (how: typeof guarded): Promise<Done> =>
+    db.transaction().execute(async (tx) => {
       const results: Result[] = []
       const touched = nothingTouched()
       for (const item of items) {
-        results.push(await guarded(tx, works, item, { known, touched }))
+        results.push(await how(tx, works, item, { known, touched }))
         killPoint('batch-uncommitted')
       }
       return { results, change: changeOf(touched) }
     })
+  try {
+    const done = await together(unguarded).catch(() => together(guarded))
     for (const { name } of items) killPointAfter(name)
     return done
   } catch (thrown) {
@@ -48,11 +51,29 @@ const savepoint = {
   takeBack: CompiledQuery.raw('rollback to savepoint item'),
 }
 
+interface Around {
+  readonly known: Known
+  readonly touched: Touched
+}
+
+/** @throws what the item throws */
+async function unguarded(
+  tx: Kysely<Tables>,
+  works: Works,
+  item: Item,
+  { known, touched }: Around,
+): Promise<Result> {
+  const own = nothingTouched()
+  const value = await perform(works, item, roomsOf(tx, own), known)
+  addTouched(touched, own)
+  return { ok: true, value }
+}
+
 async function guarded(
   tx: Kysely<Tables>,
   works: Works,
   item: Item,
-  { known, touched }: { known: Known; touched: Touched },
+  { known, touched }: Around,
 ): Promise<Result> {
   const own = nothingTouched()
   await execute(tx, savepoint.make)

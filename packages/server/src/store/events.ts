@@ -36,7 +36,7 @@ export async function appendEvents(
   { chain, notes, at, cause, action }: Entry,
 ): Promise<number | null> {
   if (cause !== undefined) await keepStatement(db, chain, cause, at)
-  const from = await headOf(db, chain)
+  const from = touched.heads.get(chain) ?? (await headOf(db, chain))
   let head = from
   let last = action?.before ?? null
   for (const note of notes) {
@@ -60,6 +60,7 @@ export async function appendEvents(
     if (note.alarm) touched.alarms.push({ chain, kind: note.kind, actionId: link.actionId, data: note.data })
   }
   await moveHead(db, chain, from, head)
+  touched.heads.set(chain, head)
   // What the device said itself it need not be woken for.
   if (cause === undefined) touched.wake.add(chain)
   return last

@@ -1,3 +1,4 @@
+import type { ChainHead } from '@countermand/contract'
 import type { Alarm, Change } from '../app/ports.ts'
 
 /** What a transaction has touched; told to the bus after its commit, and forgotten when it is taken back. */
@@ -6,9 +7,16 @@ export interface Touched {
   /** Chains that grew by something that the device itself does not know yet. */
   readonly wake: Set<string>
   readonly alarms: Alarm[]
+  /** Where chains that were looked at end, as this transaction has it. */
+  readonly heads: Map<string, ChainHead>
 }
 
-export const nothingTouched = (): Touched => ({ actions: new Set(), wake: new Set(), alarms: [] })
+export const nothingTouched = (): Touched => ({
+  actions: new Set(),
+  wake: new Set(),
+  alarms: [],
+  heads: new Map(),
+})
 
 export function addTouched(to: Touched, { actions, wake, alarms }: Touched): void {
   for (const id of actions) to.actions.add(id)
