@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { findingsIn } from './scan.ts'
+import { findingsIn, isThrough } from './scan.ts'
 
 test('each line that says FOUND is a finding, whatever signs are in its path', () => {
   const output = [
@@ -19,6 +19,23 @@ test('each line that says FOUND is a finding, whatever signs are in its path', (
     ],
     leftOut: 0,
   })
+})
+
+test('a scan is done when it went through, also past what could not be read, and not when it never began or was killed', () => {
+  const past = '\n----------- SCAN SUMMARY -----------\nKnown viruses: 1\nEngine version: 1.4.6\n'
+  const unarmed = past.replace('viruses: 1', 'viruses: 0')
+  assert.deepEqual(
+    [
+      isThrough(0, ''),
+      isThrough(1, ''),
+      isThrough(2, past),
+      isThrough(2, ''),
+      isThrough(2, unarmed),
+      isThrough(137, past),
+      isThrough(null, past),
+    ],
+    [true, true, true, false, false, false, false],
+  )
 })
 
 test('two hundred findings are listed, the rest is counted', () => {

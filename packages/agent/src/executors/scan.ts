@@ -3,9 +3,12 @@ import { maxFindings, type Finding, type ScanType } from '@countermand/contract'
 import { CannotBeDone, type Executor, type Run } from './executor.ts'
 import { inOwnFolder, oneStep, reportOf, whyUnfinished, written } from './one-step.ts'
 
-/** Exit statuses of clamscan(1). */
+/** Exit statuses of clamscan(1). Trouble is what it could not begin, and also a single file that went away meanwhile. */
 const nothingFound = 0
 const somethingFound = 1
+const trouble = 2
+/** It stands at the end of a scan that went through; one without signatures knows no viruses. */
+const summary = /^-+ SCAN SUMMARY -+\nKnown viruses: [1-9]/m
 
 export const scan: Executor = {
   ...oneStep,
@@ -21,10 +24,12 @@ export const scan: Executor = {
   },
 
   conclude: async (run, body) => {
-    const { findings, leftOut } = findingsIn((await written(run, 'stdout')).text)
+    const output = (await written(run, 'stdout')).text
+    const { findings, leftOut } = findingsIn(output)
     const errors = [...whyUnfinished(run, body)]
-    const failed = body.overran || (body.status !== nothingFound && body.status !== somethingFound)
-    if (failed && errors.length === 0) errors.push(wordsOf(body.status, (await written(run, 'stderr')).text))
+    const failed = body.overran || !isThrough(body.status, output)
+    if (errors.length === 0 && (failed || body.status === trouble))
+      errors.push(wordsOf(failed, (await written(run, 'stderr')).text))
     if (leftOut > 0) errors.push(`${leftOut} more findings are not listed`)
     return reportOf(body, { failed, errors, result: null, findings: [...findings] })
   },
@@ -47,5 +52,9 @@ export function findingsIn(output: string): {
   return { findings: found.slice(0, maxFindings), leftOut: Math.max(0, found.length - maxFindings) }
 }
 
-const wordsOf = (status: number | null, said: string): string =>
-  `the scanner ended with ${status}: ${said.trim().split('\n').at(-1)?.slice(0, 1000) ?? ''}`
+/** Whether the scan was done: all that could be read has been. */
+export const isThrough = (status: number | null, output: string): boolean =>
+  status === nothingFound || status === somethingFound || (status === trouble && summary.test(output))
+
+const wordsOf = (failed: boolean, said: string): string =>
+  `${failed ? 'the scanner gave up' : 'something could not be read'}: ${said.trim().split('\n').at(-1)?.slice(0, 1000) ?? ''}`

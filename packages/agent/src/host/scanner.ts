@@ -39,7 +39,7 @@ export function openScanner(signatures: string | null): Scanner {
       const folder = signatures ?? usualSignatures
       const names = await readdir(folder).catch(() => [])
       if (!names.some(isDatabase)) return { lack: `freshclam (there are no signatures in ${folder})` }
-      const options = ['--recursive', '--infected', '--no-summary', '--cross-fs=no', `--database=${folder}`]
+      const options = ['--recursive', '--infected', '--cross-fs=no', `--database=${folder}`]
       return { command: [program, ...options] }
     },
     startingPlaces,

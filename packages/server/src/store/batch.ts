@@ -69,19 +69,12 @@ async function unguarded(
   return { ok: true, value }
 }
 
-async function guarded(
-  tx: Kysely<Tables>,
-  works: Works,
-  item: Item,
-  { known, touched }: Around,
-): Promise<Result> {
-  const own = nothingTouched()
+async function guarded(tx: Kysely<Tables>, works: Works, item: Item, around: Around): Promise<Result> {
   await execute(tx, savepoint.make)
   try {
-    const value = await perform(works, item, roomsOf(tx, own), known)
+    const result = await unguarded(tx, works, item, around)
     await execute(tx, savepoint.keep)
-    addTouched(touched, own)
-    return { ok: true, value }
+    return result
   } catch (thrown) {
     // Where the database has taken back the whole transaction already, the batch has failed, for the first reason.
     await execute(tx, savepoint.takeBack).catch(() => {
