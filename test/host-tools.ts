@@ -11,6 +11,8 @@ export interface HostTool {
   readonly package: string
   /** A harmless use of it: being there is not enough where a container forbids what it does. */
   readonly probe: readonly string[]
+  /** The use is harmless in a network of its own, so it has one. */
+  readonly isNetwork?: true
 }
 
 export const hostTools = {
@@ -18,6 +20,17 @@ export const hostTools = {
   unshare: { package: 'util-linux', probe: ['--net', 'true'] },
   clamscan: { package: 'clamav', probe: ['--version'] },
   nsenter: { package: 'util-linux', probe: ['--mount=/proc/self/ns/mnt', 'true'] },
+  ip: { package: 'iproute2', probe: ['link', 'add', 'type', 'veth'], isNetwork: true },
+  tc: {
+    package: 'iproute2',
+    probe: 'qdisc add dev lo root tbf rate 1mbit burst 9kb latency 9ms'.split(' '),
+    isNetwork: true,
+  },
+  nft: {
+    package: 'nftables',
+    probe: ['add table netdev t; add chain netdev t c; add rule netdev t c numgen random mod 2 < 1 drop'],
+    isNetwork: true,
+  },
 } as const satisfies Record<string, HostTool>
 
 export type HostToolName = keyof typeof hostTools
@@ -41,7 +54,7 @@ function bringMissing(): void {
   if (missing.length === 0) return
   if (!isRoot() || !isOnPath('apt-get') || process.env.COUNTERMAND_NO_APT === '1') return
 
-  const packages = missing.map(([, tool]) => tool.package)
+  const packages = [...new Set(missing.map(([, tool]) => tool.package))]
   console.error(`Installing ${packages.join(', ')} for the tests (COUNTERMAND_NO_APT=1 forbids it) …`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   for (const args of [['update'], ['install', '--no-install-recommends', '-y', ...packages]]) {

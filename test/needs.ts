@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
+import { type HostTool, type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
 
 export type Need = HostToolName | 'root' | 'cgroup2' | 'postgres'
 
@@ -41,13 +41,18 @@ function lackOf(need: Need): string | null {
     case 'strace':
     case 'unshare':
     case 'nsenter':
+    case 'ip':
+    case 'tc':
+    case 'nft':
       return lackOfTool(need)
   }
 }
 
 function lackOfTool(tool: HostToolName): string | null {
   if (!isOnPath(tool)) return `they need ${tool}. Bring it with: ${howToBring(tool)}`
-  const { status, stderr } = spawnSync(tool, hostTools[tool].probe, { encoding: 'utf8' })
+  const { probe, isNetwork }: HostTool = hostTools[tool]
+  const [file = '', ...args] = [...(isNetwork ? ['unshare', '--net'] : []), tool, ...probe]
+  const { status, stderr } = spawnSync(file, args, { encoding: 'utf8' })
   if (status === 0) return null
   return `they need ${tool}, which is here but is not permitted (${stderr.trim()}). Run as root, outside a container`
 }
