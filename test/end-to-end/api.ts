@@ -46,9 +46,12 @@ interface Credentials {
 
 let scripts = 0
 
-export async function openApi(dataFolder: string): Promise<Api> {
+/** `reachedAt`: where, if not where the server says. */
+export async function openApi(dataFolder: string, reachedAt?: string): Promise<Api> {
   const credentials: Credentials = JSON.parse(await readFile(join(dataFolder, 'credentials.json'), 'utf8'))
-  const token = await tokenFor(credentials)
+  const here = (url: string): string => (reachedAt === undefined ? url : reachedAt + new URL(url).pathname)
+  const token = await tokenFor({ ...credentials, tokenUrl: here(credentials.tokenUrl) })
+  const base = reachedAt ?? credentials.apiUrl
   const ask = async (method: string, path: string, body?: FormData | object): Promise<Response> => {
     const isForm = body instanceof FormData
     const headers = {
@@ -56,7 +59,7 @@ export async function openApi(dataFolder: string): Promise<Api> {
       ...(!isForm && { 'content-type': 'application/json' }),
     }
     const sent = isForm ? body : JSON.stringify(body)
-    return fetch(credentials.apiUrl + path, { method, headers, ...(sent !== undefined && { body: sent }) })
+    return fetch(base + path, { method, headers, ...(sent !== undefined && { body: sent }) })
   }
   const get = async <T>(path: string): Promise<T> => read(await ask('GET', path))
   const action = (id: string): Promise<MachineAction> => get(`/api/machineactions/${id}`)
@@ -94,7 +97,7 @@ export async function openApi(dataFolder: string): Promise<Api> {
       const link = await get<{ value: string }>(
         `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`,
       )
-      return read(await fetch(link.value))
+      return read(await fetch(here(link.value)))
     },
     untilAction,
     untilOver: (id) => untilAction(id, 'over', isOver),

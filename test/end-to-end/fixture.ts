@@ -56,6 +56,8 @@ export interface Options {
   /** What the agent is started by: a program that takes the rest of its arguments for a command. Asked at each start. */
   readonly around?: (folder: string) => readonly string[]
   readonly aroundServer?: (folder: string) => readonly string[]
+  /** Where the server listens, and where this process reaches it. */
+  readonly address?: { readonly listen: string; readonly url: string }
   /** The server starts the agent itself, as `npm start` does. */
   readonly embedded?: boolean
 }
@@ -72,7 +74,8 @@ export async function withWorld(options: Options, run: (world: World) => Promise
 export async function openWorld(options: Options = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-e2e-'))
   const dataFolder = join(folder, 'server')
-  const listen = `127.0.0.1:${await freePort()}`
+  const own = `127.0.0.1:${await freePort()}`
+  const { listen, url } = options.address ?? { listen: own, url: `http://${own}` }
   const env = { PATH: process.env.PATH ?? '', HOME: '/root', COUNTERMAND_LOG: 'warn', LEAK: 'of the agent' }
   const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited]
   const more = [...(options.serverFlags ?? []), ...(options.embedded ? [] : ['--no-agent'])]
@@ -88,7 +91,7 @@ export async function openWorld(options: Options = {}): Promise<World> {
     server.start()
     await untilStarted(server, 'the server to be ready', async () => {
       if (!existsSync(join(dataFolder, 'credentials.json'))) return false
-      return (await fetch(`http://${listen}/readyz`)).ok
+      return (await fetch(`${url}/readyz`)).ok
     })
   }
   const close = async (): Promise<void> => {
@@ -99,7 +102,7 @@ export async function openWorld(options: Options = {}): Promise<World> {
   }
   try {
     await startServer()
-    const api = await openApi(dataFolder)
+    const api = await openApi(dataFolder, options.address?.url)
     if (!options.embedded) {
       token = await api.enrolmentToken()
       await device.start()
