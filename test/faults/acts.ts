@@ -70,8 +70,9 @@ export async function assertStopped(world: World, issued: Issued): Promise<void>
 
 /** What every Cancelled promises. */
 export function assertNothingLives({ device }: World, issued: Issued): void {
-  assert.equal(isAlive(issued), false)
-  assert.equal(existsSync(join(groupsOf(device.dataFolder) ?? '', issued.id)), false)
+  assert.equal(isAlive(issued), false, 'something of it lives')
+  const group = join(groupsOf(device.dataFolder) ?? '', issued.id)
+  assert.equal(existsSync(group), false, `its group is there: ${textOf(join(group, 'cgroup.events'))}`)
 }
 
 /** Asked for and not granted: in no way may it look cancelled. */
