@@ -18,6 +18,7 @@ const script: RunScript = {
   size: 1,
   args: [],
   asked: null,
+  limitMs: 600_000,
 }
 
 export interface Part {
@@ -68,6 +69,7 @@ async function enrolled({ devices, events }: Rooms, name: string, at: Date): Pro
     order: startOrder(thumbprint),
     head: { sequence: 0, digest: genesis },
     reportedHead: null,
+    progress: null,
   })
   const data = { key: thumbprint, publicKey: key, again: false }
   await events.append(id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)

@@ -2,12 +2,14 @@
 import { startPostgres } from '../packages/server/src/testing/postgres.ts'
 import { benchCancels } from './cancels.ts'
 import { benchLastProcess } from './last-process.ts'
+import { benchTransfers } from './transfers.ts'
 
 const size = {
   actions: Number(process.env.COUNTERMAND_BENCH_ACTIONS ?? 100_000),
   perRound: Number(process.env.COUNTERMAND_BENCH_ROUND ?? 5_000),
 }
 await benchLastProcess()
+await benchTransfers()
 await benchCancels(size, null)
 const postgres = await startPostgres()
 try {

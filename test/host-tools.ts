@@ -19,6 +19,7 @@ export const hostTools = {
   strace: { package: 'strace', probe: ['-o', '/dev/null', 'true'] },
   unshare: { package: 'util-linux', probe: ['--net', 'true'] },
   clamscan: { package: 'clamav', probe: ['--version'] },
+  busybox: { package: 'busybox', probe: ['true'] },
   nsenter: { package: 'util-linux', probe: ['--mount=/proc/self/ns/mnt', 'true'] },
   ip: { package: 'iproute2', probe: ['link', 'add', 'type', 'veth'], isNetwork: true },
   tc: {

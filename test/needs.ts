@@ -37,6 +37,7 @@ function lackOf(need: Need): string | null {
         : 'they need a writable cgroup2 mount with cgroup.kill (Linux 5.14), and root'
     case 'postgres':
       return lackOfPostgres()
+    case 'busybox':
     case 'clamscan':
     case 'strace':
     case 'unshare':

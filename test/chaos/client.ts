@@ -21,7 +21,7 @@ export interface Client {
   actions(): Asked<{ readonly value: readonly MachineAction[] }>
   library(): Asked<{ readonly value: readonly LibraryFile[] }>
   machines(): Asked<{ readonly value: readonly { readonly id: string }[] }>
-  /** The result of the first command, fetched by its link. */
+  /** The result of the script, fetched by its link. */
   result(id: string): Asked<RunScriptResult>
 }
 
@@ -52,7 +52,9 @@ export async function openClient(dataFolder: string): Promise<Client> {
         { key: 'ScriptName', value: script },
         { key: 'Args', value: args },
       ]
-      const body = { Comment: comment, Commands: [{ type: 'RunScript', params }] }
+      // The script's own text is put on the device too, so that there is something to take back.
+      const put = { type: 'PutFile', params: [{ key: 'FileName', value: script }] }
+      const body = { Comment: comment, Commands: [put, { type: 'RunScript', params }] }
       return ask('POST', `/api/machines/${machineId}/runliveresponse`, body)
     },
     cancel: (id, comment) => ask('POST', `/api/machineactions/${id}/cancel`, { Comment: comment }),
@@ -62,7 +64,7 @@ export async function openClient(dataFolder: string): Promise<Client> {
     library: () => ask('GET', '/api/libraryfiles'),
     machines: () => ask('GET', '/api/machines'),
     result: async (id) => {
-      const path = `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`
+      const path = `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=1)`
       const link = await ask<{ value: string }>('GET', path)
       if (link === null) return null
       if (link.status !== 200) throw new Error(`no link to the result: ${link.status}`)

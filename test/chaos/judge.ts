@@ -25,6 +25,8 @@ export interface Evidence {
   readonly laterBeats: readonly Beat[]
   readonly processes: readonly number[]
   readonly hasGroup: boolean
+  /** The file that it puts is where it puts it. */
+  readonly isPut: boolean
   readonly result: RunScriptResult | null
 }
 
@@ -38,7 +40,9 @@ export function judge(evidence: Evidence): readonly Fault[] {
   }
   judgeCancel(evidence, owe)
   judgeWork(evidence, owe)
-  const { processes, hasGroup, beats, laterBeats, end, later } = evidence
+  const { processes, hasGroup, isPut, beats, laterBeats, end, later } = evidence
+  owe('left', !isPut || end.status !== 'Cancelled', 'the file that it had put is left')
+  owe('lost', isPut || end.status !== 'Succeeded', 'the file that it was to put is not there')
   owe('left', processes.length === 0, `processes are left: ${processes.join()}`)
   owe('left', !hasGroup, 'its control group is left')
   owe('left', laterBeats.length === beats.length, `${laterBeats.length - beats.length} beats after the end`)
@@ -70,7 +74,11 @@ function judgeCancel(
   owe('untrue', (status === 'Cancelled') === hasTime, `${status} at ${cancellationDateTimeUtc}`)
   if (status !== 'Cancelled' || cancellationDateTimeUtc === null) return
 
-  owe('untrue', proof === 'stopped' || neverRan.includes(proof), `Cancelled by ${proof}`)
+  owe(
+    'untrue',
+    proof === 'stopped' || proof === 'reverted' || neverRan.includes(proof),
+    `Cancelled by ${proof}`,
+  )
   if (neverRan.includes(proof)) {
     owe('untrue', ran === '' && laterBeats.length === 0, `${proof}, and it has run: ${JSON.stringify(ran)}`)
   }

@@ -38,8 +38,11 @@ export const ways: Readonly<Record<PointName, Way>> = {
   // Only what is held and may not start can be withdrawn: an agent that has died over an offer brings that about.
   'cancel-withdrawn': { endings: ['cancel'], times: 1, cancelFrom: 'death', also: 'death before' },
   'cancel-journalled': { ...plain, endings: ['cancel'] },
+  'step-over': plain,
+  'step-begun': plain,
   frozen: plain,
   emptied: plain,
+  undone: { ...plain, endings: ['cancel'] },
   'outcome-journalled': plain,
   'orders-obeyed': { ...plain, times: 3 },
   'dropped-half-way': plain,

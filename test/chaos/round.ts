@@ -110,7 +110,10 @@ class Round {
   }
 
   /** What is there in this very moment. */
-  private look(device: Device, id: string): Pick<Evidence, 'processes' | 'beats' | 'ran' | 'hasGroup'> {
+  private look(
+    device: Device,
+    id: string,
+  ): Pick<Evidence, 'processes' | 'beats' | 'ran' | 'hasGroup' | 'isPut'> {
     const processes = processesWith(this.plan.word)
     const group = join(groupsOf(device.dataFolder) ?? '', id)
     return {
@@ -118,6 +121,7 @@ class Round {
       beats: beatsIn(this.here),
       ran: runsIn(this.here),
       hasGroup: existsSync(group),
+      isPut: existsSync(join(device.dataFolder, 'put', `${this.plan.word}.sh`)),
     }
   }
 

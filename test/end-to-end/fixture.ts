@@ -17,6 +17,7 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { agentNodeFlags } from '../../packages/server/src/start/agent-process.ts'
 import { openApi, type Api } from './api.ts'
 import { textOf } from './beats.ts'
 import { openProgram, until, untilStarted, type Program } from './program.ts'
@@ -24,7 +25,7 @@ import { openProgram, until, untilStarted, type Program } from './program.ts'
 const sources = join(import.meta.dirname, '../../packages')
 const serverMain = join(sources, 'server/src/main.ts')
 export const agentMain = join(sources, 'agent/src/main.ts')
-const unlimited = 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,library=-/-'
+const unlimited = 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,package=-/-,library=-/-'
 
 export interface Device {
   readonly dataFolder: string
@@ -77,7 +78,7 @@ export async function openWorld(options: Options = {}): Promise<World> {
   const own = `127.0.0.1:${await freePort()}`
   const { listen, url } = options.address ?? { listen: own, url: `http://${own}` }
   const env = { PATH: process.env.PATH ?? '', HOME: '/root', COUNTERMAND_LOG: 'warn', LEAK: 'of the agent' }
-  const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited]
+  const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited, '--sessions', '-']
   const more = [...(options.serverFlags ?? []), ...(options.embedded ? [] : ['--no-agent'])]
   const around = options.aroundServer ?? (() => [])
   const server = openProgram(
@@ -128,7 +129,7 @@ function openDevice(
   const flags = () => ['--data', dataFolder, '--enrol', token(), ...(options.agentFlags ?? [])]
   const program = openProgram(
     'agent',
-    () => [...around(folder), process.execPath, agentMain, ...flags()],
+    () => [...around(folder), process.execPath, ...agentNodeFlags, agentMain, ...flags()],
     env,
   )
   return {

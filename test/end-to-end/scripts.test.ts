@@ -111,10 +111,11 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a script', { timeout }, ()
     await until('the folder to be gone with the action', () => !existsSync(folder))
   })
 
-  test('has a clean environment: PATH, HOME, LANG and the mark', async () => {
+  test('has a clean environment: PATH, HOME, LANG, where files are put, and the mark', async () => {
     const { action, result } = await run(`tr '\\0' '\\n' </proc/$$/environ | sort`)
     assert.deepEqual(result.script_output.trim().split('\n'), [
       `COUNTERMAND_ACTION=${action.id}`,
+      `COUNTERMAND_PUT=${join(world.device.dataFolder, 'put')}`,
       'HOME=/root',
       'LANG=C.UTF-8',
       'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -132,7 +133,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a script', { timeout }, ()
     const text = `${flood}; echo waiting >&2; while [ ! -e ${go} ] && [ -d ${world.folder} ]; do sleep 0.1; done; echo end`
     const { id } = await world.api.run(world.device.machineId, text)
     const sizeOf = (stream: string): number =>
-      statSync(join(world.device.dataFolder, 'journal', id, 'run', stream)).size
+      statSync(join(world.device.dataFolder, 'journal', id, 'run', '0', stream)).size
     await until('the flood to be over', () => sizeOf('stderr') > 0)
     await until('the file to be cut', () => sizeOf('stdout') < 2 * 1024 * 1024)
     await world.api.cancel(id)

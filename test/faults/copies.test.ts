@@ -144,6 +144,12 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a device', { timeout }, ()
 
   test('that is there twice while a script runs is found out once both have spoken; neither calls it stopped while it lives', async () => {
     const running = await startWaiting(world)
+    // Its last line has been shown, so that the device has nothing to say by itself.
+    await world.api.untilAction(
+      running.id,
+      'shown',
+      ({ countermand }) => countermand.progress?.line === 'before',
+    )
     const copy = join(world.folder, 'copy')
     await copyTo(copy)
     const env = { PATH: process.env.PATH ?? '', HOME: '/root' }

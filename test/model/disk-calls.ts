@@ -21,7 +21,9 @@ class Handle {
   writeFile(content: string | Uint8Array): Promise<void> {
     return this.turns.take(`write ${this.label}`, () => {
       this.disk.needRoom(this.label)
-      this.file().content = Buffer.from(content)
+      const before = this.file().content.subarray(0, this.position)
+      this.file().content = Buffer.concat([before, Buffer.from(content)])
+      this.position = this.file().content.length
     })
   }
 
@@ -96,8 +98,10 @@ export function diskCalls(disk: Disk, turns: Turns): DiskCalls {
   return {
     open: (path, flags) =>
       call(`open ${flags}`, path, () => {
-        if (flags === 'wx') disk.needRoom(path)
-        const place = flags === 'wx' ? disk.create(path) : disk.place(path)
+        const isNew = flags === 'wx' || (flags === 'w' && disk.find(path) === null)
+        if (isNew) disk.needRoom(path)
+        const place = isNew ? disk.create(path) : disk.place(path)
+        if (flags === 'w' && place instanceof SimulatedFile) place.content = Buffer.alloc(0)
         return new Handle({ disk, turns }, place, path)
       }),
     readFile: (path, encoding) =>

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { hostWith, type Host } from '../../packages/agent/src/host/host.ts'
 import { ScopeGone, Unkillable, type Ended, type Scopes } from '../../packages/agent/src/host/types.ts'
 import type { Clock } from './clock.ts'
+import { dataFolder } from './device.ts'
 import { SimulatedFile, type Disk } from './disk.ts'
 import type { Turns } from './turns.ts'
 
@@ -110,7 +111,7 @@ export class Machine {
     const facts = { hostName: 'ws-1', osPlatform: 'Linux', osVersion: null, osBuild: null }
     const more = { osArchitecture: '64-bit', osProcessor: 'x64', version: '12', ipAddresses: [] }
     return {
-      ...hostWith(this.asScopes()),
+      ...hostWith(this.asScopes(), dataFolder),
       readFacts: () => Promise.resolve({ ...facts, ...more }),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: this.parts.bootSeconds,
@@ -140,7 +141,7 @@ export class Machine {
           if (scope?.exists) scope.isFrozen = true
         }),
       exitStatus: (folder) => turns.take('exit status', () => this.statusIn(folder)),
-      end: (path) => turns.take('end', () => this.end(path)),
+      end: (path, _id, options) => turns.take('end', () => this.end(path, options?.keep ?? false)),
       isAlive: (path) => turns.take('is alive', () => this.isAlive(idIn(path))),
     }
   }
@@ -178,7 +179,7 @@ export class Machine {
     })
   }
 
-  private end(path: string): Ended {
+  private end(path: string, keep: boolean): Ended {
     const scope = this.scopes.get(path)
     const alive = this.isAlive(idIn(path))
     if (alive && this.unkillable > 0) {
@@ -186,7 +187,8 @@ export class Machine {
       throw new Unkillable(path, [{ pid: 7, command: 'dd' }])
     }
     if (scope?.script) this.truths.set(idIn(path), { ...this.truthOf(idIn(path)), wasEnded: true })
-    if (scope !== undefined) Object.assign(scope, { exists: false, script: false, child: false })
+    if (scope !== undefined)
+      Object.assign(scope, { exists: keep && scope.exists, isFrozen: false, script: false, child: false })
     return { proof: 'stopped', killed: alive ? [{ pid: 8, command: 'sleep' }] : [], strays: [] }
   }
 

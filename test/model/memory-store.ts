@@ -17,6 +17,7 @@ import { advance, isOpen, isUndelivered, issue } from '../../packages/server/src
 import { genesis, linkText } from '../../packages/server/src/core/chain.ts'
 import type { Device } from '../../packages/server/src/core/device.ts'
 import { recordOf } from '../../packages/server/src/core/history.ts'
+import { isInTheWay } from '../../packages/server/src/core/request.ts'
 import { digestOf } from './digest.ts'
 import { afterRestore, forceAction, type OpenStore } from './server.ts'
 import type { Tables } from './tables.ts'
@@ -45,6 +46,10 @@ function openActions(box: Box, events: Appender): ActionRows {
         .slice(skip, skip + top),
     liveOf: async (machineId) =>
       all().filter((action) => action.machineId === machineId && (isOpen(action) || isUndelivered(action))),
+    sessions: async (most) =>
+      all()
+        .filter((action) => action.type === 'LiveResponse' && isInTheWay(action))
+        .slice(0, most),
     toLookAt: async (at, most) =>
       all()
         .filter(({ deadlineAt }) => deadlineAt !== null && deadlineAt <= at)
@@ -134,6 +139,7 @@ function openDevices(box: Box): DeviceRows {
       if (JSON.stringify(now?.order) !== JSON.stringify(before.order)) throw stale('The device')
       keep(device)
     },
+    progressOf: never,
     workOf: async (ids) => new Map(ids.map((id) => [id, headOf(box, id).sequence])),
     headOf: async (id) => headOf(box, id),
   }

@@ -29,7 +29,8 @@ interface Passage {
 export interface NetworkParts {
   readonly turns: Turns
   readonly bootSeconds: () => number
-  readonly files: { open(sha256: string): string; keep(content: Uint8Array): string }
+  /** The one in the library. */
+  readonly file: Buffer
   /** The device's own, public half. */
   readonly key: () => string
   readonly enrol: (jws: string) => Promise<Answered>
@@ -50,8 +51,9 @@ export const textOf = ({ body }: RequestInit): string => {
 
 /** As much of a response as the agent looks at. */
 const response = ({ status, text }: Answered): Response => {
-  const read = { text: async () => text, arrayBuffer: async () => new Uint8Array(Buffer.from(text)).buffer }
-  return { status, ok: status < 400, ...read } as unknown as Response
+  const read = { text: async () => text, json: async (): Promise<unknown> => JSON.parse(text) }
+  const body = Object.assign([Buffer.from(text)], { cancel: async () => undefined })
+  return { status, ok: status < 400, headers: new Headers(), body, ...read } as unknown as Response
 }
 
 export class Network {
@@ -76,8 +78,7 @@ export class Network {
     if (path === devicePaths.sync) return this.say(textOf(init), init.signal)
     if (path === devicePaths.wake) return Promise.resolve(this.listen(init.signal))
     if (path === devicePaths.enrol) return this.enrol(textOf(init))
-    const isResult = init.method === 'PUT'
-    return this.parts.turns.take(isResult ? 'upload' : 'download', () => this.transfer(path, init))
+    return this.parts.turns.take(`transfer ${init.method}`, () => this.transfer(init))
   }
 
   /** Statements that have not reached the server. */
@@ -168,11 +169,12 @@ export class Network {
     throw new Error('the transfer broke off')
   }
 
-  private transfer(path: string, { method, body }: RequestInit): Response {
+  /** A link, the file behind it, and a place for results, all of which are taken. */
+  private transfer({ method }: RequestInit): Response {
     this.mayBreakOff()
-    const { files } = this.parts
-    if (method !== 'PUT') return response({ status: 200, text: files.open(path.split('/').at(-1) ?? '') })
-    return response({ status: 200, text: JSON.stringify({ sha256: files.keep(body as Uint8Array) }) })
+    const text =
+      method === 'POST' ? JSON.stringify({ path: '/device/transfer/link' }) : this.parts.file.toString()
+    return response({ status: 200, text: method === 'HEAD' ? '' : text })
   }
 }
 

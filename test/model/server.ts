@@ -91,10 +91,27 @@ export class Server {
       now,
       digest: digestOf,
       settleWithinMs: 0,
-      runLimitsMs: { LiveResponse: 10 * 60_000, RunAntiVirusScan: 60 * 60_000 },
+      runLimitsMs: {
+        LiveResponse: 10 * 60_000,
+        CollectInvestigationPackage: 60 * 60_000,
+        RunAntiVirusScan: 60 * 60_000,
+        PutFile: 10 * 60_000,
+        GetFile: 10 * 60_000,
+      },
+      putLimit: 1024 ** 2,
+      sessions: null,
       ids: { ...randomIds, action: () => this.nextId(), device: () => deviceId },
       bus: { publish: nobody, onWake: nobody, onAction: nobody },
       files: { put: nobody, open: nobody, list: nobody, remove: nobody },
+      uploads: {
+        alone: nobody,
+        offset: nobody,
+        append: nobody,
+        finish: nobody,
+        discard: nobody,
+        actions: nobody,
+        clear: nobody,
+      },
       counters: { take: nobody },
     }
   }

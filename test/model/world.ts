@@ -1,7 +1,6 @@
 /** A server, a device and the way between them, and whoever watches that promises are kept. */
 import type { Reply } from '@countermand/contract'
 import type { Host } from '../../packages/agent/src/host/host.ts'
-import { sha256Of } from '../../packages/agent/src/transfer.ts'
 import { makeEnrolmentToken } from '../../packages/server/src/app/enrol-device.ts'
 import type { Moment, Rooms, Signer } from '../../packages/server/src/app/ports.ts'
 import { Clock } from './clock.ts'
@@ -73,7 +72,7 @@ export class World {
     this.network = new Network({
       turns,
       bootSeconds: () => clock.bootSeconds(),
-      files: { open: () => script.toString(), keep: sha256Of },
+      file: script,
       key: () => this.ownKey(),
       enrol: (jws) => this.enrol(jws),
       arrived: (reply, sentAt) => promises.arrived(reply, sentAt),

@@ -13,6 +13,7 @@ import { openJournal } from './journal.ts'
 import { openLoop } from './loop.ts'
 import { openNews } from './news.ts'
 import { listHeld, obey } from './orders.ts'
+import { openPulse } from './pulse.ts'
 import { recover } from './recover.ts'
 import { openRunner } from './runner.ts'
 import { Sync } from './sync.ts'
@@ -57,6 +58,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       held: await listHeld(journal),
       newsHead: news.head(),
       news: news.pending(),
+      progress: runner.progress(),
     }),
     answered: ({ reply }) => {
       if (ticket === null) log(`connected, epoch ${reply.epoch}`)
@@ -66,6 +68,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     obey: (answer) => obey({ journal, news, runner, host, retold }, answer, sync.epoch),
   })
   await recover({ journal, news, runner })
+  const pulse = openPulse({ runner, syncSoon: () => loop.soon(), now: () => host.bootSeconds() * 1000 })
   const wakeUps = listen({
     server: identity.server,
     ticket: () => ticket,
@@ -75,6 +78,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     signal,
   })
   await loop.run(signal)
+  pulse.stop()
   await runner.shutdown()
   await wakeUps
 }
@@ -100,7 +104,8 @@ async function factsOf(host: Host): Promise<Facts> {
 async function capabilitiesOf({ switchedOff, host }: AgentOptions): Promise<Capabilities> {
   const scanner = await host.scanner.find()
   const capabilities: Record<ActionType, Capability> = {
-    LiveResponse: { able: true, commands: ['RunScript'] },
+    LiveResponse: { able: true, commands: ['PutFile', 'RunScript', 'GetFile'] },
+    CollectInvestigationPackage: { able: true },
     RunAntiVirusScan:
       'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
   }

@@ -5,8 +5,9 @@
 import { existsSync } from 'node:fs'
 import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { News, Offer } from '@countermand/contract'
+import type { CommandOutcome, News, Offer } from '@countermand/contract'
 import { createExclusively, makeFolder, removeFolder, syncFolder, writeDurably } from './host/files.ts'
+import type { Put } from './host/put.ts'
 import { killPoint } from './kill-points.ts'
 import { Damaged } from './trouble.ts'
 
@@ -22,10 +23,20 @@ export type Verdict =
     }
   | { readonly verdict: 'withdrawn'; readonly at: string }
 
+/** Where the steps of an action stand, once there is more to say than that the first has begun. */
+export interface Stand {
+  readonly steps: readonly CommandOutcome[]
+  /** When the last step that was begun was begun, by the clock that counts suspend. */
+  readonly bootId: string
+  readonly bootSeconds: number
+}
+
 export interface Record {
   readonly offer: Offer
   readonly folder: string
   readonly verdict: Verdict | null
+  /** Null while the first step is all that was begun. */
+  readonly stand: Stand | null
   /** When the cancel was taken. */
   readonly cancelledAt: string | null
   /** How it ended, as it is told. */
@@ -43,6 +54,11 @@ export interface Journal {
   /** True for the one who made the file; what it says is on disk either way. */
   decide(id: string, verdict: Verdict): Promise<boolean>
   takeCancel(id: string, at: string): Promise<void>
+  /** A step is over, or is about to begin. */
+  stand(id: string, stand: Stand): Promise<void>
+  /** What a step that is about to act will have to take back. */
+  promise(id: string, index: number, put: Put): Promise<void>
+  promised(id: string, index: number): Promise<Put | null>
   conclude(id: string, outcome: News): Promise<void>
   /** Forgets an action but for a line that says how it ended. */
   drop(id: string): Promise<void>
@@ -78,15 +94,7 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
         .filter((record) => record !== null)
         .toSorted((a, b) => (a.offer.id < b.offer.id ? -1 : 1))
     },
-    accept: async (offer) => {
-      await makeFolder(folderOf(offer.id))
-      return createExclusively(join(folderOf(offer.id), 'offer.json'), JSON.stringify(offer))
-    },
-    decide: (id, verdict) => createExclusively(join(folderOf(id), 'verdict.json'), JSON.stringify(verdict)),
-    takeCancel: async (id, at) => {
-      await createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify({ at }))
-    },
-    conclude: (id, outcome) => writeDurably(join(folderOf(id), 'outcome.json'), JSON.stringify(outcome)),
+    ...stepsIn(folderOf),
     drop: async (id) => {
       const record = await find(id)
       if (record?.outcome != null)
@@ -106,6 +114,24 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
   }
 }
 
+/** Each a file of its own in the action's folder. */
+const stepsIn = (
+  folderOf: (id: string) => string,
+): Pick<Journal, 'accept' | 'decide' | 'takeCancel' | 'stand' | 'promise' | 'promised' | 'conclude'> => ({
+  accept: async (offer) => {
+    await makeFolder(folderOf(offer.id))
+    return createExclusively(join(folderOf(offer.id), 'offer.json'), JSON.stringify(offer))
+  },
+  decide: (id, verdict) => createExclusively(join(folderOf(id), 'verdict.json'), JSON.stringify(verdict)),
+  takeCancel: async (id, at) => {
+    await createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify({ at }))
+  },
+  stand: (id, stand) => writeDurably(join(folderOf(id), 'stand.json'), JSON.stringify(stand)),
+  promise: (id, index, put) => writeDurably(promiseIn(folderOf(id), index), JSON.stringify(put)),
+  promised: (id, index) => readJson<Put>(promiseIn(folderOf(id), index)),
+  conclude: (id, outcome) => writeDurably(join(folderOf(id), 'outcome.json'), JSON.stringify(outcome)),
+})
+
 /** A folder without an offer is nothing; so a crash in the middle of this leaves nothing that looks half done. */
 async function forget(folder: string): Promise<void> {
   if (!existsSync(folder)) return
@@ -115,6 +141,8 @@ async function forget(folder: string): Promise<void> {
   await removeFolder(folder)
 }
 
+const promiseIn = (folder: string, index: number): string => join(folder, `promise-${index}.json`)
+
 /** An id becomes a folder's name, so it must be nothing else. */
 function safe(id: string): string {
   if (!/^[0-9a-f-]{36}$/.test(id)) throw new Error(`not an action id: ${id}`)
@@ -122,14 +150,15 @@ function safe(id: string): string {
 }
 
 /**
- * A disk can lose a verdict that it had called written. Only what was started writes output: so it has begun, and is neither to be
+ * A disk can lose a verdict that it had called written. Only what was started writes output, or promises: so it has begun, and is neither to be
  * begun again nor to be called refused. Where it runs, and when and in which boot it began, is not known any more.
  */
 async function mend(folder: string): Promise<void> {
   const isThere = (name: string): boolean => existsSync(join(folder, name))
   // Half accepted, or half forgotten: nothing, and nobody would look at it again.
   if (!isThere('offer.json')) return removeFolder(folder)
-  if (isThere('verdict.json') || !isThere('run/stdout')) return
+  const hasBegun = ['run/0/stdout', 'stand.json', 'promise-0.json'].some(isThere)
+  if (isThere('verdict.json') || !hasBegun) return
   const unknown = { scope: '', bootId: 'lost', bootSeconds: 0 }
   const verdict: Verdict = { verdict: 'start', ...unknown, at: new Date().toISOString() }
   await createExclusively(join(folder, 'verdict.json'), JSON.stringify(verdict))
@@ -139,12 +168,13 @@ async function mend(folder: string): Promise<void> {
 async function readRecord(folder: string): Promise<Record | null> {
   const offer = await readJson<Offer>(join(folder, 'offer.json'), folder)
   if (offer === null) return null
-  const [verdict, cancel, outcome] = await Promise.all([
+  const [verdict, stand, cancel, outcome] = await Promise.all([
     readJson<Verdict>(join(folder, 'verdict.json'), folder),
+    readJson<Stand>(join(folder, 'stand.json'), folder),
     readJson<{ at: string }>(join(folder, 'cancel.json'), folder),
     readJson<News>(join(folder, 'outcome.json'), folder),
   ])
-  return { offer, folder, verdict, cancelledAt: cancel?.at ?? null, outcome }
+  return { offer, folder, verdict, stand, cancelledAt: cancel?.at ?? null, outcome }
 }
 
 /**

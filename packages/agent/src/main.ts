@@ -1,7 +1,6 @@
 /** `countermand-agent`: read the configuration, lock the folder, run, leave on a signal. */
 import { createHash } from 'node:crypto'
 import { access, constants } from 'node:fs/promises'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { runAgent } from './agent.ts'
 import { readConfig, usage } from './config.ts'
@@ -28,8 +27,8 @@ async function main(): Promise<void> {
   // Two agents on one host, each with its own folder, must not take each other's scopes for their own.
   const name = createHash('sha256').update(dataFolder).digest('hex').slice(0, 12)
   const host = config.pretend
-    ? pretendHost()
-    : await openHost({ name, folder: join(dataFolder, 'scopes'), log, signatures: config.signatures })
+    ? pretendHost(dataFolder)
+    : await openHost({ name, dataFolder, log, signatures: config.signatures })
   log(host.scopes.description)
   try {
     await runAgent({ ...config, host, log }, leaving.signal)

@@ -98,10 +98,11 @@ async function letGo({ journal, news, runner, host }: OrderParts, id: string): P
   const record = await journal.find(id)
   if (record === null) return journal.settle(id)
   if (record.outcome !== null) return journal.drop(id)
-  // The server has stopped waiting. What has begun goes on to its own end, and is told late; what has not is withdrawn, and
+  // The server has stopped waiting. The step that has begun goes on to its own end, and is told late; what has not is withdrawn, and
   // forgotten when that has been heard.
   if (await journal.decide(id, { verdict: 'withdrawn', at: host.now() }))
-    await withdraw({ journal, runner }, id)
+    return withdraw({ journal, runner }, id)
+  runner.giveUp(id)
 }
 
 /** The journal says that it is not to be started: whoever holds it tells so, or somebody takes it up to tell. */

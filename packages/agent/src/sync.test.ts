@@ -20,6 +20,7 @@ import { inFolder, makeOrderKey, newId, replyOf, until, type OrderKey } from './
 const machineId = 'd'.repeat(40)
 const self: Self = {
   news: [],
+  progress: [],
   newsHead: { sequence: 0, digest: 'G'.repeat(43) },
   held: [],
   facts: {

@@ -14,6 +14,7 @@ import {
   type Facts,
   type Held,
   type NewsItem,
+  type Progress,
   type Reply,
   type Statement,
 } from '@countermand/contract'
@@ -42,6 +43,7 @@ export interface Self {
   readonly news: readonly NewsItem[]
   readonly newsHead: ChainHead
   readonly held: readonly Held[]
+  readonly progress: readonly Progress[]
   readonly facts: Facts
   readonly capabilities: Capabilities
 }
@@ -125,14 +127,21 @@ export class Sync {
   }
 
   /** On disk before it is sent: a number is never used for two texts. */
-  private async build({ news, ...said }: Self): Promise<{ jws: string; nonce: string }> {
+  private async build({ news, progress, ...said }: Self): Promise<{ jws: string; nonce: string }> {
     const { machineId, orderKey } = this.identity
     const { epoch, serverHead, digest: previous } = this.state
     const seq = this.state.seq + 1
     const nonce = randomBytes(16).toString('base64url')
     const about = { protocol: protocolVersion, machineId, server: orderKey, seq, previous, nonce }
     const known = { epoch, serverHead, bootId: bootId() }
-    const statement: Statement = { ...about, ...known, ...said, held: [...said.held], news: [...news] }
+    const lists = { held: [...said.held], news: [...news] }
+    const statement: Statement = {
+      ...about,
+      ...known,
+      ...said,
+      ...lists,
+      ...(progress.length > 0 && { progress: progress.slice(0, 100) }),
+    }
     const jws = await this.identity.sign(statement, messageTypes.statement)
     await this.save({ ...this.state, seq, digest: digestOf(jws), pending: { jws, nonce } })
     killPoint('statement-saved')

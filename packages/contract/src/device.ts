@@ -26,8 +26,10 @@ export const devicePaths = {
   enrol: '/device/enrol',
   sync: '/device/sync',
   wake: '/device/wake',
-  file: '/device/actions/:id/files/:sha256',
-  result: '/device/actions/:id/results/:index',
+  /** Asks, with the ticket, for a link to one file that an action needs, or for one that it brings (`LinkRequest`). */
+  link: '/device/actions/:id/link',
+  /** GET brings a file, with ranges; HEAD and PATCH take a result, part by part. The link itself is the leave. */
+  transfer: '/device/transfer/:link',
 } as const
 
 /** How often the event stream shows that it lives; each heartbeat carries the work counter (`Reply.head.sequence`). */
@@ -106,6 +108,8 @@ const Residues = Type.Array(Words, { maxItems: 1000 })
  */
 export const NewsItem = Type.Union([
   Type.Object({ ...about, kind: Type.Literal('started'), commands: Commands }),
+  /** A step is over, or a later one has begun. */
+  Type.Object({ ...about, kind: Type.Literal('stepped'), commands: Commands }),
   /** The body is over; ending what it left, uploading and the like are under way. */
   Type.Object({ ...about, kind: Type.Literal('ended'), commands: Commands }),
   /** The work went its own way to the end. Under a cancel this means: it came too late, or was refused. */
@@ -147,6 +151,27 @@ export type News = NewsItem extends infer Item
 export const Held = Type.Object({ id: Id, state: oneOf(['accepted', 'started', 'over']) })
 export type Held = Static<typeof Held>
 
+/** How far an action is that runs now: for people to look at, of no consequence, and never kept. */
+export const Progress = Type.Object({
+  action: Id,
+  /** Index of the step that it is in. */
+  step: Count,
+  /** How much of that step is done, from 0 to 1; null where that cannot be known. */
+  share: OrNull(Type.Number({ minimum: 0, maximum: 1 })),
+  /** The last line that it wrote, or what it is busy with. */
+  line: OrNull(Type.String({ maxLength: 300 })),
+})
+export type Progress = Static<typeof Progress>
+
+/** What a device may ask a link for: a file by its hash, or the place of a command's result. */
+export const LinkRequest = Type.Union([
+  Type.Object({ file: Hex256 }),
+  Type.Object({ result: Type.Integer({ minimum: 0, maximum: 99 }) }),
+])
+export type LinkRequest = Static<typeof LinkRequest>
+export const Link = Type.Object({ path: Type.String() })
+export type Link = Static<typeof Link>
+
 /** A place in a hash chain: how many links, and the digest of the last. */
 export const ChainHead = Type.Object({ sequence: Count, digest: Digest })
 export type ChainHead = Static<typeof ChainHead>
@@ -168,6 +193,8 @@ export const Statement = Type.Object({
   /** The last news item that the server has acknowledged; a server that was restored takes up the chain from here. */
   newsHead: ChainHead,
   held: Type.Array(Held),
+  /** Of what runs; left out where nothing does. */
+  progress: Type.Optional(Type.Array(Progress, { maxItems: 100 })),
   /** The server's event chain for this device, as the last accepted reply had it. */
   serverHead: OrNull(ChainHead),
   facts: Facts,
@@ -194,7 +221,7 @@ export const Reply = Type.Object({
   /** News up to this number have committed. */
   acknowledged: Count,
   cancels: Type.Array(Id),
-  /** Held actions that may start. One that is not listed may not, whatever an earlier reply said. */
+  /** Held actions that may start, or begin their next step. One that is not listed may not, whatever an earlier reply said. */
   starts: Type.Array(Id),
   offers: Type.Array(Offer, { maxItems: maxOffersPerReply }),
   /** Held actions that are final here; the device may drop them once they are over or were never started. */

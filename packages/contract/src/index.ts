@@ -1,3 +1,4 @@
+export * from './actions/collect.ts'
 export * from './actions/index.ts'
 export * from './actions/live-response.ts'
 export * from './actions/scan.ts'

@@ -47,6 +47,15 @@ export const Extension = Type.Object({
   deadlineUtc: OrNull(Timestamp),
   attempt: Type.Integer(),
   lateOutcome: OrNull(Type.String()),
+  /** How far it is, while it runs on its device: the step (of `steps`), its share from 0 to 1, its last line of output. */
+  progress: OrNull(
+    Type.Object({
+      step: Type.Integer(),
+      steps: Type.Integer(),
+      share: OrNull(Type.Number()),
+      line: OrNull(Type.String()),
+    }),
+  ),
   /** What a scan has found on the device. */
   findings: Type.Array(Finding),
 })

@@ -30,7 +30,7 @@ export type Target =
   'none' | 'machineAction' | 'machineActionId' | 'machine' | 'machineOrName' | 'libraryFile'
 
 /** Calls of one class share one bucket per application (`wire.md` 9: limits count per application and tenant). */
-export const limitClasses = ['read', 'cancel', 'respond', 'liveResponse', 'library'] as const
+export const limitClasses = ['read', 'cancel', 'respond', 'liveResponse', 'package', 'library'] as const
 export type LimitClass = (typeof limitClasses)[number]
 
 /** Calls allowed per minute and per hour; null where there is no such limit. */
@@ -45,6 +45,7 @@ export const limits: Readonly<Record<LimitClass, Limit>> = {
   cancel: { perMinute: 100, perHour: 1_500 },
   respond: { perMinute: 100, perHour: 1_500 },
   liveResponse: { perMinute: 10, perHour: null },
+  package: { perMinute: 2, perHour: 120 },
   library: { perMinute: 100, perHour: 1_500 },
 }
 

@@ -9,10 +9,12 @@ import { reads } from './app/reads.ts'
 import { writes } from './app/writes.ts'
 import { expireActions } from './app/expire-actions.ts'
 import { sweepFiles } from './app/sweep-files.ts'
+import { tidyEnded } from './app/tidy-files.ts'
 import { memoryBus } from './bus/memory.ts'
 import type { Config } from './config.ts'
 import { memoryCounters } from './counters/memory.ts'
 import { diskFiles } from './files/disk.ts'
+import { diskUploads } from './files/uploads.ts'
 import { openHttp } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
 import { openSigner } from './signing/key-file.ts'
@@ -48,9 +50,11 @@ export async function compose(
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
   const alarmed = new EventEmitter<{ alarm: [Alarm] }>()
+  const ended = new Set<string>()
   const committed = (change: Change): void => {
     bus.publish(change)
     for (const alarm of change.alarms) alarmed.emit('alarm', alarm)
+    for (const id of change.ended) ended.add(id)
   }
   const { store, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
@@ -60,6 +64,7 @@ export async function compose(
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     files: diskFiles(join(config.dataFolder, 'files')),
+    uploads: diskUploads(join(config.dataFolder, 'files')),
     counters: memoryCounters(config.limits),
     ids: randomIds,
     now,
@@ -68,24 +73,36 @@ export async function compose(
     publicUrl: config.isPublicUrlGiven ? config.publicUrl : null,
     settleWithinMs: config.settleWithinMs,
     runLimitsMs: config.runLimitsMs,
+    putLimit: config.putLimit,
+    sessions: config.sessions,
   }
   const http = await openHttp({ app, publicUrl: config.publicUrl, issuer, log: { level: logLevel } })
   alarmed.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
   if (config.restored) http.log.warn({ epoch: identity.epoch, kind: 'server.restored' }, 'alarm')
-  const failed = (err: unknown): void => http.log.error({ err }, 'timer')
-  const stops = [
-    every(1_000, () => expireActions(app), failed),
-    every(60 * 60_000, () => sweepFiles(app), failed),
-  ]
+  const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
   return {
     app,
     http,
     close: async () => {
-      await Promise.all(stops.map((stop) => stop()))
+      await stopTimers()
       await http.close()
       await app.store.close()
     },
   }
+}
+
+/** What is done without anybody asking. The returned function waits for what is under way. */
+function startTimers(
+  app: App,
+  ended: Set<string>,
+  failed: (thrown: unknown) => void,
+): () => Promise<unknown> {
+  const stops = [
+    every(1_000, () => expireActions(app), failed),
+    every(1_000, () => tidyEnded(app, ended), failed),
+    every(60 * 60_000, () => sweepFiles(app), failed),
+  ]
+  return () => Promise.all(stops.map((stop) => stop()))
 }
 
 function fatal(reason: unknown): never {

@@ -4,9 +4,11 @@ import { parseArgs } from 'node:util'
 import {
   actionTypes,
   actions,
+  commandLimitsMs,
   limitClasses,
   limits as defaultLimits,
-  type ActionType,
+  liveResponseSessions,
+  putFileLimit,
   type Limit,
   type LimitClass,
 } from '@countermand/contract'
@@ -28,13 +30,20 @@ export interface Config {
   /** The data was put back from a backup: true for the first start after that, and for no other. */
   readonly restored: boolean
   readonly limits: Readonly<Record<LimitClass, Limit>>
-  /** How long a device lets an action of a type run. */
-  readonly runLimitsMs: Readonly<Record<ActionType, number>>
+  /** How long a device lets an action of a type run; for live responses by command, `LiveResponse` a script. */
+  readonly runLimitsMs: Readonly<Record<Limited, number>>
+  /** The largest file that PutFile brings to a device, in bytes. */
+  readonly putLimit: number
+  /** Live responses that may be open at the same time; null for any number. */
+  readonly sessions: number | null
   /** How long a cancel waits for the proof before it answers. */
   readonly settleWithinMs: number
   /** Of the structured log on standard output. */
   readonly logLevel: LogLevel
 }
+
+const limitedTypes = [...actionTypes, 'PutFile', 'GetFile'] as const
+type Limited = (typeof limitedTypes)[number]
 
 const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -52,7 +61,10 @@ export const usage = `npm start -- [flags]          each flag has a twin in the 
   --restored                  COUNTERMAND_RESTORED=1         for the one start after a backup was put back
   --limits CLASS=MIN/HOUR,…   COUNTERMAND_LIMITS             calls a minute / an hour; "-" lifts one
                               classes: ${limitClasses.join(', ')}
-  --run-limits TYPE=SEC,…     COUNTERMAND_RUN_LIMITS         how long an action may run; default LiveResponse=600
+  --run-limits TYPE=SEC,…     COUNTERMAND_RUN_LIMITS         how long an action may run; LiveResponse: one script
+                              types: ${limitedTypes.join(', ')}
+  --put-limit BYTES           COUNTERMAND_PUT_LIMIT          the largest file for PutFile; default ${putFileLimit}
+  --sessions N                COUNTERMAND_SESSIONS           live responses open at a time; default ${liveResponseSessions}; "-" lifts it
   --log LEVEL                 COUNTERMAND_LOG                silent, error, warn, info, debug; default warn on a
                                                              terminal, info elsewhere
   --settle-ms N               COUNTERMAND_SETTLE_MS          how long a cancel waits for the proof; default 1500
@@ -90,6 +102,8 @@ export function readConfig(
     restored: yes('restored', 'RESTORED'),
     limits: readLimits(text('limits', 'LIMITS') ?? ''),
     runLimitsMs: readRunLimits(text('run-limits', 'RUN_LIMITS') ?? ''),
+    putLimit: wholeNumber(text('put-limit', 'PUT_LIMIT') ?? `${putFileLimit}`, '--put-limit'),
+    sessions: readSessions(text('sessions', 'SESSIONS') ?? `${liveResponseSessions}`),
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: logLevel(text('log', 'LOG') ?? (process.stdout.isTTY ? 'warn' : 'info')),
     settleWithinMs: wholeNumber(text('settle-ms', 'SETTLE_MS') ?? '1500', '--settle-ms'),
@@ -111,6 +125,8 @@ function parse(args: readonly string[]): Record<string, string | undefined> {
         log: word,
         'settle-ms': word,
         'run-limits': word,
+        'put-limit': word,
+        sessions: word,
         'no-agent': flag,
         pretend: flag,
         'allow-containment': flag,
@@ -179,16 +195,27 @@ function readLimits(text: string): Readonly<Record<LimitClass, Limit>> {
 
 const countOf = (text: string | undefined): number | null => (text === '-' ? null : Number(text))
 
-/** `LiveResponse=600` */
-function readRunLimits(text: string): Readonly<Record<ActionType, number>> {
-  const limits: Record<ActionType, number> = {
+/** `25`, or `-` for any number. */
+function readSessions(text: string): number | null {
+  if (!/^(-|[1-9]\d{0,3})$/.test(text))
+    throw new ConfigError('--sessions takes a number from 1 to 9999, or "-" for any number')
+  return countOf(text)
+}
+
+/** `LiveResponse=600,GetFile=3600` */
+function readRunLimits(text: string): Readonly<Record<Limited, number>> {
+  const { PutFile, GetFile } = commandLimitsMs
+  const limits: Record<Limited, number> = {
     LiveResponse: actions.LiveResponse.runLimitMs,
+    CollectInvestigationPackage: actions.CollectInvestigationPackage.runLimitMs,
     RunAntiVirusScan: actions.RunAntiVirusScan.runLimitMs,
+    PutFile,
+    GetFile,
   }
   for (const [name, value] of pairs(text)) {
-    const known = actionTypes.find((one) => one === name)
+    const known = limitedTypes.find((one) => one === name)
     if (known === undefined || !/^[1-9]\d{0,5}$/.test(value)) {
-      throw new ConfigError(`--run-limits takes TYPE=SECONDS with TYPE one of ${actionTypes.join(', ')}`)
+      throw new ConfigError(`--run-limits takes TYPE=SECONDS with TYPE one of ${limitedTypes.join(', ')}`)
     }
     limits[known] = Number(value) * 1000
   }

@@ -1,66 +1,90 @@
 import type { CommandOutcome, Offer } from '@countermand/contract'
 import type { Host } from '../host/host.ts'
+import type { Put } from '../host/put.ts'
 
-/** One action being carried out. */
+/** One step of an action being carried out. */
 export interface Run {
   readonly offer: Offer
   readonly host: Host
+  readonly agentVersion: string
   /** The action's own folder, for as long as it is held. */
   readonly folder: string
-  /** What ran in the action's scope writes its output and exit status here. */
+  /** When it was begun; empty before that. */
+  readonly startedAt: string
+  /** Where what this action starts runs. */
   readonly scope: string
+  /** Where this step's program writes its output and exit status. */
+  readonly programFolder: string
+  /** Ends the step: a cancel, its limit, or the agent leaves. Whatever was begun may be begun anew by the next agent. */
+  readonly signal: AbortSignal
   /**
    * Brings a file that the action refers to into the action's folder, once: what is there with the right hash is not
    * fetched again. Throws `CannotBeDone` when the server does not have it, or what it has is not what was pinned.
    */
   fetch(file: { readonly sha256: string; readonly size: number; readonly name: string }): Promise<string>
-  /** Brings a result to the server, again and again until it has it. Throws when the time to settle is over. */
-  deliver(index: number, content: Uint8Array): Promise<{ sha256: string; size: number }>
+  /**
+   * Brings this step's result to the server, again and again until it has it. `content` is asked for anew where it must begin
+   * from its beginning. Throws `CannotBeDone` when it is refused, or the time to settle is over.
+   */
+  deliver(content: () => AsyncIterable<Uint8Array>): Promise<{ sha256: string; size: number }>
+  /** Says how far it is: a share from 0 to 1 where it is known, and what it is busy with. */
+  look(share: number | null, line: string | null): void
+  /** What this step will have to take back, on disk before it acts. */
+  promise(put: Put): Promise<void>
+  promised(): Promise<Put | null>
 }
 
-/** Where the commands of an action stand, and what has been found. */
-export interface Report {
-  readonly outcome: 'succeeded' | 'failed' | 'timed_out'
-  readonly detail: string | null
-  readonly commands: readonly CommandOutcome[]
-}
-
-/** An order that cannot be carried out, in words for whoever gave it. Nothing was started. */
+/** An order that cannot be carried out, in words for whoever gave it. */
 export class CannotBeDone extends Error {
   override readonly name = 'CannotBeDone'
 }
 
-/** How the body of an action ended. */
+/** How the program of a step ended, by itself. */
 export interface Body {
   /** Exit status; null when it ended without one. */
   readonly status: number | null
   readonly leftRunning: readonly { readonly pid: number; readonly command: string }[]
-  /** True where the agent's own limit ended it. */
+  /** True where the step's limit ended it. */
   readonly overran: boolean
-  readonly startedAt: string
-  readonly endedAt: string
+}
+
+/** How a step went. */
+export interface Found extends Pick<CommandOutcome, 'errors' | 'result' | 'findings'> {
+  readonly failed: boolean
+}
+
+/** What was taken back. */
+export interface Undone {
+  /** False where there was nothing to take back. */
+  readonly isChanged: boolean
+  /** What remains, in words. */
+  readonly residues: readonly string[]
 }
 
 /**
- * What a type of action does on a host. The runner owns everything that is the same for all: the journal, the permission to
- * start, the scope, the cancel and its proof, the limit. So an executor has no stop of its own.
+ * One step of an action. The runner owns everything that is the same for all: the journal, the permission to begin, the scope, the
+ * cancel and its proof, the limit. So a step has no stop of its own but the signal in its run.
  */
-export interface Executor {
-  /** Everything that can be done before the start, and again after a restart. Touches nothing but the action's folder. */
-  prepare(run: Run): Promise<Prepared>
-  /** The commands as they stand once the work has begun. */
-  begun(run: Run, startedAt: string): readonly CommandOutcome[]
-  /** Called while it runs, every half second: keeps its output within bounds. */
+export interface Step {
+  /** How long it may take once it has begun, in milliseconds. */
+  readonly limitMs: number
+  /**
+   * Who does the work. `program`: one in the action's scope, and what `conclude` does is only to tell of it, which no cancel of a
+   * last step interrupts. `agent`: `conclude` does it. `both`: one after the other, and the work is over after the second.
+   */
+  readonly work: 'program' | 'agent' | 'both'
+  /** Everything that can be done before it begins. Touches nothing but the action's folder. What is to be started, if anything. */
+  prepare(run: Run): Promise<Prepared | null>
+  /** Called while its program runs, every half second: keeps its output within bounds, and says how far it is. */
   tend(run: Run): Promise<void>
-  /** The body is over by itself or by its limit, and nothing of it is left: result and report. */
-  conclude(run: Run, body: Body): Promise<Report>
-  /** The commands of an action that was stopped by a cancel, or that could not be begun. */
-  stopped(
-    run: Run,
-    why: string,
-    times: { readonly startedAt: string | null; readonly endedAt: string | null },
-  ): readonly CommandOutcome[]
+  /** The rest after its program (null for a step without one). */
+  conclude(run: Run, body: Body | null): Promise<Found>
+  /** Takes back what it did. Safe to call twice, and where it did nothing. */
+  undo(run: Run): Promise<Undone>
 }
+
+/** What a type of action does on a host: its steps, one after the other; one that fails is the last. */
+export type Executor = (offer: Offer) => readonly Step[]
 
 /** What the runner starts in the scope. */
 export interface Prepared {

@@ -1,4 +1,5 @@
 import type { ActionType } from '@countermand/contract'
+import { collect } from './collect.ts'
 import type { Executor } from './executor.ts'
 import { liveResponse } from './live-response.ts'
 import { scan } from './scan.ts'
@@ -6,5 +7,6 @@ import { scan } from './scan.ts'
 /** An executor for every type that runs as work; a missing one does not compile. */
 export const executors: Readonly<Record<ActionType, Executor>> = {
   LiveResponse: liveResponse,
+  CollectInvestigationPackage: collect,
   RunAntiVirusScan: scan,
 }

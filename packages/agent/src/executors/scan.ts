@@ -1,7 +1,15 @@
 /** RunAntiVirusScan: ClamAV's scanner over the places that malware starts from, or over every local file system. */
 import { maxFindings, type Finding, type ScanType } from '@countermand/contract'
-import { CannotBeDone, type Executor, type Run } from './executor.ts'
-import { inOwnFolder, oneStep, reportOf, whyUnfinished, written } from './one-step.ts'
+import { CannotBeDone, type Executor, type Step } from './executor.ts'
+import {
+  bodyOf,
+  impossible,
+  inOwnFolder,
+  keepWithinBounds,
+  program,
+  whyUnfinished,
+  written,
+} from './program.ts'
 
 /** Exit statuses of clamscan(1). Trouble is what it could not begin, and also a single file that went away meanwhile. */
 const nothingFound = 0
@@ -10,35 +18,43 @@ const trouble = 2
 /** It stands at the end of a scan that went through; one without signatures knows no viruses. */
 const summary = /^-+ SCAN SUMMARY -+\nKnown viruses: [1-9]/m
 
-export const scan: Executor = {
-  ...oneStep,
+export const scan: Executor = ({ parameters, runLimitMs }) =>
+  'scanType' in parameters
+    ? [step(parameters.scanType, runLimitMs)]
+    : impossible('This is not an order to scan.')
+
+const step = (scanType: ScanType, limitMs: number): Step => ({
+  ...program,
+  limitMs,
 
   prepare: async (run) => {
     const scanner = await run.host.scanner.find()
     if ('lack' in scanner)
       throw new CannotBeDone(`There is no scanner on this host; install it with: ${scanner.lack}`)
-    const places = await (scanTypeOf(run) === 'Full'
+    const places = await (scanType === 'Full'
       ? run.host.scanner.localFileSystems()
       : run.host.scanner.startingPlaces())
     return inOwnFolder(run, [...scanner.command, ...places])
   },
 
-  conclude: async (run, body) => {
+  tend: async (run) => {
+    await keepWithinBounds(run)
+    // It says nothing of what it finds clean.
+    run.look(null, await run.host.scanner.lookedAt(run.scope))
+  },
+
+  conclude: async (run, ended) => {
+    const body = bodyOf(ended)
     const output = (await written(run, 'stdout')).text
     const { findings, leftOut } = findingsIn(output)
-    const errors = [...whyUnfinished(run, body)]
+    const errors = [...whyUnfinished(body, limitMs)]
     const failed = body.overran || !isThrough(body.status, output)
     if (errors.length === 0 && (failed || body.status === trouble))
       errors.push(wordsOf(failed, (await written(run, 'stderr')).text))
     if (leftOut > 0) errors.push(`${leftOut} more findings are not listed`)
-    return reportOf(body, { failed, errors, result: null, findings: [...findings] })
+    return { failed, errors, result: null, findings: [...findings] }
   },
-}
-
-function scanTypeOf({ offer: { parameters } }: Run): ScanType {
-  if (!('scanType' in parameters)) throw new CannotBeDone('This is not an order to scan.')
-  return parameters.scanType
-}
+})
 
 /** `PATH: SIGNATURE FOUND`, a line for each; a path may have colons and blanks in it. */
 export function findingsIn(output: string): {

@@ -94,9 +94,30 @@ export async function readHead(path: string, maxBytes: number): Promise<Uint8Arr
   }
 }
 
+/** The last whole or half line of a file, without signs that nobody can see, at most 300 of the others; null where it has none. */
+export async function readLastLine(path: string): Promise<string | null> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const length = Math.min(size, 4096)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, size - length)
+    const lines = buffer.toString('utf8', 0, bytesRead).split(/[\r\n]+/)
+    const last = lines.map((line) => line.replaceAll(/\p{C}/gu, '').trim()).findLast((line) => line !== '')
+    return last?.slice(0, 300) ?? null
+  } finally {
+    await file.close()
+  }
+}
+
 /** The system's name for what went wrong (`ENOENT`), or undefined for another kind of error. */
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
+}
+
+/** For what may not be there. */
+export function unlessGone(thrown: unknown): null {
+  if (codeOf(thrown) === 'ENOENT') return null
+  throw thrown
 }
 
 async function writeDraft(path: string, content: Uint8Array | string, mode: number): Promise<string> {

@@ -1,9 +1,13 @@
 /** What the rest of the agent may ask of the host that it runs on. A pretended one answers the same questions. */
 import { constants } from 'node:fs'
 import { access, open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { bootId, bootSeconds } from './clock.ts'
 import { readFacts, type AddressFact } from './facts.ts'
-import { makeFolder, readHead, trimFile } from './files.ts'
+import { makeFolder, readHead, readLastLine, removeFolder, trimFile, unlessGone } from './files.ts'
+import { collector, type Collector } from './collector.ts'
+import { openPuts, type Puts } from './put.ts'
+import { readCompressed, type Compressed } from './read-file.ts'
 import { openScanner, type Scanner } from './scanner.ts'
 import { openScopes } from './scope.ts'
 import { UnrunnableScript, readShebang } from './shebang.ts'
@@ -22,16 +26,25 @@ export interface HostFacts {
 
 export interface HostFiles {
   makeFolder(path: string): Promise<void>
+  /** With all that is in it; one that is not there is no error. */
+  removeFolder(path: string): Promise<void>
   /** Cuts a file down to `cap` bytes while its writer goes on appending. One that is not there is no error. */
   trim(path: string, cap: number): Promise<void>
   /** The beginning of a file as text, and whether there was more; null where there is none. */
   readHead(path: string, cap: number): Promise<{ readonly text: string; readonly isCut: boolean } | null>
+  /** The last line of a file, shortened, for people to look at; null where there is none. */
+  lastLine(path: string): Promise<string | null>
+  /** Any file of this host, for a GetFile. Throws in plain words for what is no plain file, unreadable, or over the limit. */
+  readCompressed(path: string, limit: number, signal: AbortSignal): Promise<Compressed>
 }
 
 export interface Host {
   readonly scopes: Scopes
   readonly files: HostFiles
+  /** What actions put on this host. */
+  readonly puts: Puts
   readonly scanner: Scanner
+  readonly collector: Collector
   /** The whole environment of a script. */
   readonly environment: Readonly<Record<string, string>>
   /** The program that runs a script, with its argument, by the script's first line. Throws in plain words. */
@@ -46,21 +59,28 @@ export interface Host {
 
 export async function openHost(options: {
   readonly name: string
-  readonly folder: string
+  /** The agent's own, absolute. */
+  readonly dataFolder: string
   readonly log: (line: string) => void
   /** A folder of signatures for the scanner instead of the distribution's. */
   readonly signatures?: string | null
 }): Promise<Host> {
-  return hostWith(await openScopes(options), options.signatures)
+  const { name, dataFolder, log, signatures } = options
+  const scopes = await openScopes({ name, log, folder: join(dataFolder, 'scopes') })
+  return hostWith(scopes, dataFolder, signatures)
 }
 
 /** A host with other scopes, everything else as it is. */
-export function hostWith(scopes: Scopes, signatures: string | null = null): Host {
+export function hostWith(scopes: Scopes, dataFolder: string, signatures: string | null = null): Host {
+  const puts = openPuts(join(dataFolder, 'put'))
   return {
     scopes,
-    files: { makeFolder, trim, readHead: readText },
+    files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
+    puts,
     scanner: openScanner(signatures),
+    collector,
     environment: {
+      COUNTERMAND_PUT: puts.folder,
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/root',
       LANG: 'C.UTF-8',
@@ -76,14 +96,13 @@ export function hostWith(scopes: Scopes, signatures: string | null = null): Host
   }
 }
 
-const unlessGone = (thrown: unknown): null => {
-  if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
-  throw thrown
-}
-
 async function trim(path: string, cap: number): Promise<void> {
   // One byte beyond the cap stays, so that the end of the work still shows that there was more.
   await trimFile(path, cap + 1).catch(unlessGone)
+}
+
+async function lastLine(path: string): Promise<string | null> {
+  return readLastLine(path).catch(unlessGone)
 }
 
 async function readText(path: string, cap: number): Promise<{ text: string; isCut: boolean } | null> {

@@ -13,6 +13,8 @@ export interface Scanner {
   startingPlaces(): Promise<readonly string[]>
   /** Where the file systems of this host's own disks are mounted. */
   localFileSystems(): Promise<readonly string[]>
+  /** The file that the scanner in a scope has open just now; null between two. */
+  lookedAt(scope: string): Promise<string | null>
 }
 
 const programs = ['/usr/bin/clamscan', '/usr/local/bin/clamscan']
@@ -44,7 +46,27 @@ export function openScanner(signatures: string | null): Scanner {
     },
     startingPlaces,
     localFileSystems,
+    lookedAt,
   }
+}
+
+/** Not what it has loaded, and not its own output: those it has open from its beginning, below what it opens for a scan. */
+async function lookedAt(scope: string): Promise<string | null> {
+  const pids = (await readFile(join(scope, 'cgroup.procs'), 'utf8').catch(() => ''))
+    .split('\n')
+    .filter(Boolean)
+  for (const pid of pids) {
+    const isScanner = (await readlink(`/proc/${pid}/exe`).catch(() => '')).endsWith('/clamscan')
+    const open = isScanner ? await readdir(`/proc/${pid}/fd`).catch(() => []) : []
+    for (const fd of open
+      .map(Number)
+      .filter((number) => number > 2)
+      .toSorted((a, b) => b - a)) {
+      const path = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')
+      if (path.startsWith('/') && !path.endsWith(' (deleted)')) return path.slice(0, 300)
+    }
+  }
+  return null
 }
 
 const startingFolders = [

@@ -86,8 +86,13 @@ export interface Scopes {
    * Freezes, kills, waits until the scope is empty, removes it, and sweeps for what had left it. Safe to call again,
    * also at the same time, and when the scope is gone. Throws `Unkillable` when something is left after `patienceMs`
    * (30,000 by default): call it again, and claim nothing. What earlier calls found is told by the one that succeeds.
+   * `keep` leaves the emptied scope there, for another start in it.
    */
-  end(scope: string, actionId: string, options?: { readonly patienceMs?: number }): Promise<Ended>
+  end(
+    scope: string,
+    actionId: string,
+    options?: { readonly patienceMs?: number; readonly keep?: boolean },
+  ): Promise<Ended>
 
   /** Is anything alive in the scope now? Zombies are not. */
   isAlive(scope: string): Promise<boolean>

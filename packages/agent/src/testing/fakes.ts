@@ -5,7 +5,7 @@ import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { messageTypes, type Offer, type Reply } from '@countermand/contract'
+import { messageTypes, type LiveResponseCommand, type Offer, type Reply } from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
@@ -32,15 +32,38 @@ export async function until(what: string, ask: () => unknown): Promise<void> {
 
 export const newId = (): string => randomUUID()
 
-export const offerOf = (id: string, runLimitMs = 600_000): Offer => ({
-  id,
-  type: 'LiveResponse',
-  parameters: {
-    commands: [
-      { type: 'RunScript', scriptName: 'a.sh', sha256: 'a'.repeat(64), size: 3, args: [], asked: null },
-    ],
-  },
-  runLimitMs,
+export const offerOf = (id: string, runLimitMs = 600_000): Offer =>
+  offerOfCommands(id, [scriptNamed('a.sh', runLimitMs)], runLimitMs)
+
+export const offerOfCommands = (
+  id: string,
+  commands: readonly LiveResponseCommand[],
+  runLimitMs = 600_000,
+): Offer => ({ id, type: 'LiveResponse', parameters: { commands: [...commands] }, runLimitMs })
+
+const pinned = { sha256: 'a'.repeat(64), size: 3 }
+
+export const scriptNamed = (scriptName: string, limitMs = 600_000): LiveResponseCommand => ({
+  type: 'RunScript',
+  scriptName,
+  ...pinned,
+  args: [],
+  asked: null,
+  limitMs,
+})
+
+export const putOf = (fileName: string, limitMs = 600_000): LiveResponseCommand => ({
+  type: 'PutFile',
+  fileName,
+  ...pinned,
+  limitMs,
+})
+
+export const getOf = (path: string, limitMs = 600_000): LiveResponseCommand => ({
+  type: 'GetFile',
+  path,
+  limit: 1_000_000,
+  limitMs,
 })
 
 /** A reply that orders nothing, but for what is given. */
@@ -138,10 +161,10 @@ export class Machine {
     this.changed()
   }
 
-  /** The host as one agent sees it. */
-  host(): Host {
+  /** The host as one agent sees it, by its data folder. */
+  host(folder: string): Host {
     return {
-      ...hostWith(this.asScopes()),
+      ...hostWith(this.asScopes(), folder),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: () => this.seconds,
       bootId: () => this.bootId,
@@ -181,7 +204,7 @@ export class Machine {
         if (scope?.exists) scope.isFrozen = true
       },
       exitStatus: (folder) => Promise.resolve(statusIn(folder)),
-      end: async (path) => {
+      end: async (path, _id, { keep = false } = {}) => {
         await this.before.end?.()
         this.calls.push('end')
         if (this.unkillable > 0) {
@@ -190,7 +213,7 @@ export class Machine {
         }
         const scope = this.scopes.get(path)
         const killed = scope?.isAlive ? [{ pid: 8, command: 'sh' }] : []
-        if (scope) Object.assign(scope, { exists: false, isAlive: false })
+        if (scope) Object.assign(scope, { exists: keep && scope.exists, isAlive: false, isFrozen: false })
         this.changed()
         return { proof: 'stopped', killed, strays: this.strays }
       },

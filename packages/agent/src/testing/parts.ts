@@ -22,7 +22,7 @@ export interface Parts {
   readonly asked: () => number
   /** Obeys a reply, sent `ageSeconds` ago. */
   order(reply: Partial<Reply>, ageSeconds?: number | null): Promise<void>
-  /** Offers an action, and waits until it runs. */
+  /** Offers an action, and waits until its script runs. */
   start(id: string, runLimitMs?: number): Promise<void>
   /** The news of an action so far. */
   told(id: string): readonly NewsItem[]
@@ -33,7 +33,7 @@ export interface Parts {
 export interface PartsOptions {
   /** Stands between the script and its start: what the server is slow to send. */
   readonly fetch?: () => Promise<void>
-  readonly deliver?: () => Promise<void>
+  readonly deliver?: (content: Buffer) => Promise<void> | void
   /** Puts something between the parts, to let them die. */
   readonly wrap?: <T extends object>(part: T, name: string) => T
 }
@@ -47,13 +47,14 @@ export async function openParts(
   const wrap = options.wrap ?? ((part) => part)
   const journal = wrap(await openJournal(folder), 'journal')
   const news = wrap(await openNews(folder, genesis, 0), 'news')
-  const host = machine.host()
+  const host = machine.host(folder)
   const scopes = wrap(host.scopes, 'scopes')
+  const puts = wrap(host.puts, 'puts')
   let asked = 0
   const runner = openRunner({
     journal,
     news,
-    host: { ...host, scopes },
+    host: { ...host, scopes, puts },
     transfer: wrap(fakeTransfer(options), 'transfer'),
     syncSoon: () => (asked += 1),
     log: () => undefined,
@@ -95,6 +96,9 @@ async function outcomeOf(id: string, { journal, news }: Pick<Parts, 'journal' | 
   return outcome
 }
 
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => signal.addEventListener('abort', () => resolve()))
+
 function fakeTransfer({ fetch, deliver }: PartsOptions): Transfer {
   return {
     fetch: async ({ folder, sha256 }, signal) => {
@@ -104,9 +108,12 @@ function fakeTransfer({ fetch, deliver }: PartsOptions): Transfer {
       await writeFile(place, 'id\n')
       return place
     },
-    deliver: async ({ content }) => {
-      await deliver?.()
-      return { sha256: 'b'.repeat(64), size: content.length }
+    deliver: async ({ content }, signal) => {
+      const chunks: Uint8Array[] = []
+      for await (const chunk of content()) chunks.push(chunk)
+      await Promise.race([deliver?.(Buffer.concat(chunks)), aborted(signal)])
+      signal.throwIfAborted()
+      return { sha256: 'b'.repeat(64), size: Buffer.concat(chunks).length }
     },
   }
 }

@@ -71,6 +71,7 @@ const blank = (id: string, name: string, at: Date): Device => ({
   order: startOrder(''),
   head: { sequence: 0, digest: '' },
   reportedHead: null,
+  progress: null,
 })
 
 /**

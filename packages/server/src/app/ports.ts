@@ -1,5 +1,5 @@
 /** What the use cases need of the world, in their own words. Each is implemented by one folder beside this one. */
-import type { ActionType, ChainHead, CommandOutcome, LimitClass } from '@countermand/contract'
+import type { ActionType, ChainHead, CommandOutcome, LimitClass, Progress } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import type { Reads } from './reads.ts'
@@ -10,6 +10,7 @@ export interface App {
   readonly bus: Bus
   readonly signer: Signer
   readonly files: Files
+  readonly uploads: Uploads
   readonly counters: Counters
   readonly ids: Ids
   readonly now: () => Date
@@ -20,9 +21,15 @@ export interface App {
   readonly publicUrl: string | null
   /** How long a cancel waits for the device's proof before it answers, in milliseconds. */
   readonly settleWithinMs: number
-  /** How long a device lets an action of a type run, in milliseconds. */
-  readonly runLimitsMs: Readonly<Record<ActionType, number>>
+  /** How long a device lets an action of a type run, in milliseconds; for live responses by command, `LiveResponse` a script. */
+  readonly runLimitsMs: Readonly<Record<Limited, number>>
+  /** The largest file that PutFile brings to a device, in bytes. */
+  readonly putLimit: number
+  /** Live responses that may be open at the same time; null for any number. */
+  readonly sessions: number | null
 }
+
+export type Limited = ActionType | 'PutFile' | 'GetFile'
 
 /** What names this installation; made once, kept in the store. */
 export interface Identity {
@@ -93,6 +100,11 @@ export interface ActionReads {
 export interface ActionRows extends ActionReads {
   /** Open, or ended while a cancel is still undelivered; oldest first. Tidies up in passing, so only where rows may change. */
   liveOf(machineId: string): Promise<readonly Action[]>
+  /**
+   * Live responses that are in the way of others, the oldest, up to `most`. Of two who look and then issue one, the second is
+   * overtaken, so that they cannot both take the last place. Tidies up in passing too.
+   */
+  sessions(most: number): Promise<readonly Action[]>
   create(order: Order, commands: readonly CommandOutcome[]): Promise<Action>
   /** The only way an action changes: `core/action.ts` decides, the row and its events are written together. */
   advance(action: Action, event: ActionEvent, at: Date, cause?: Cause): Promise<Action>
@@ -115,6 +127,8 @@ export interface DeviceRows {
   save(device: Device, before: Device): Promise<void>
   /** How far the chains of these devices have grown: their work counters. */
   workOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
+  /** What these devices last said of how far their actions are; those that said nothing are left out. */
+  progressOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Progress[]>>
   headOf(id: string): Promise<ChainHead>
 }
 
@@ -207,6 +221,8 @@ export interface Bus {
 
 export interface Change {
   readonly actions: readonly string[]
+  /** Those that have ended with this, and that a device may have brought something for. */
+  readonly ended: readonly string[]
   /** Devices that should sync now. */
   readonly wake: readonly string[]
   readonly alarms: readonly Alarm[]
@@ -254,16 +270,70 @@ export interface StoredFile {
   readonly size: number
 }
 
+export interface ShelvedFile {
+  readonly size: number
+  /** All of it, or from byte `start` to byte `end`, both included. What is read is not held in memory. */
+  readonly read: (range?: Range) => AsyncIterable<Uint8Array>
+}
+
+export interface Range {
+  readonly start: number
+  readonly end: number
+}
+
+/** What lies on a shelf: a file under its hash, or a shelf within it. */
+export interface Shelved {
+  readonly name: string
+  readonly size: number
+  readonly changedAt: Date
+}
+
 /** Files in named shelves (`library`, `results/ACTION/INDEX`), each under its hash. What `put` has returned is on disk. */
 export interface Files {
   /** @throws Refusal RequestEntityTooLarge beyond `limit` bytes; nothing is kept then. */
   put(shelf: string, content: AsyncIterable<Uint8Array>, limit: number): Promise<StoredFile>
-  open(
-    shelf: string,
-    sha256: string,
-  ): Promise<{ readonly size: number; readonly content: AsyncIterable<Uint8Array> } | null>
-  list(shelf: string): Promise<readonly { readonly sha256: string; readonly changedAt: Date }[]>
+  open(shelf: string, sha256: string): Promise<ShelvedFile | null>
+  list(shelf: string): Promise<readonly Shelved[]>
   remove(shelf: string, sha256: string): Promise<void>
+}
+
+/** Which upload: the result of one step of one action. */
+export interface UploadPlace {
+  readonly actionId: string
+  readonly index: number
+}
+
+export interface Part {
+  readonly content: AsyncIterable<Uint8Array>
+  /** What the sender says of this part, in hexadecimal digits. */
+  readonly sha256: string
+  /** In bytes. */
+  readonly limit: number
+}
+
+/**
+ * Uploads in progress, each a sum of whole parts whose hashes held. They outlive a restart. `append`, `finish` and `discard`
+ * are called inside `alone` only.
+ */
+export interface Uploads {
+  /** Runs `work` once nobody else is at work on this upload. */
+  alone<T>(place: UploadPlace, work: () => Promise<T>): Promise<T>
+  /** How many bytes are kept; null where no upload is in progress. Waits for nobody. */
+  offset(place: UploadPlace): Promise<number | null>
+  /**
+   * Adds a part, or nothing of it, and answers how many bytes are kept then.
+   * @throws Refusal InvalidInput where the hash is another; RequestEntityTooLarge; ServiceUnavailable
+   */
+  append(place: UploadPlace, part: Part): Promise<number>
+  /**
+   * Moves what is kept to a shelf, on disk. @throws Refusal InvalidInput where its hash is another: then it is discarded.
+   */
+  finish(place: UploadPlace, sha256: string, shelf: string): Promise<StoredFile>
+  discard(place: UploadPlace): Promise<void>
+  /** Ids of the actions of which anything is kept. */
+  actions(): Promise<readonly string[]>
+  /** Whatever is left of an action, and the empty folders of its results. Nobody may be able to begin another upload. */
+  clear(actionId: string): Promise<void>
 }
 
 export interface Counters {

@@ -11,6 +11,7 @@ export const reads = {
   device: ({ devices }: Rooms, id: string) => devices.find(id),
   deviceNamed: ({ devices }: Rooms, idOrName: string) => devices.findNamed(idOrName),
   devices: ({ devices }: Rooms, page: Page) => devices.list(page),
+  progressOf: ({ devices }: Rooms, ids: readonly string[]) => devices.progressOf(ids),
   workOfDevices: ({ devices }: Rooms, ids: readonly string[]) => devices.workOf(ids),
   libraryFile: ({ library }: Rooms, fileName: string) => library.find(fileName),
   libraryFiles: ({ library }: Rooms, _all: null) => library.list(),

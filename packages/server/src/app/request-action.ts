@@ -26,11 +26,13 @@ export interface What {
   readonly runLimitMs: number
   /** What the device is sent; pins down what it refers to. @throws Refusal for what cannot be asked */
   readonly parametersOf: (device: Device) => ActionParameters | Promise<ActionParameters>
+  /** Asked last of all. @throws Refusal where there is no room for one more, on whatever device */
+  readonly refuseFull?: () => Promise<void>
 }
 
 /**
  * Issues an action of any type, if it may be asked of this device now.
- * @throws Refusal ResourceNotFound, ClientVersionNotSupported and its like, ActiveRequestAlreadyExists
+ * @throws Refusal ResourceNotFound, ClientVersionNotSupported and its like, ActiveRequestAlreadyExists, TooManyRequests
  */
 export async function issueAction(
   rooms: Rooms,
@@ -45,6 +47,7 @@ export async function issueAction(
   refuseUnable(device.capabilities, type, device.facts?.osPlatform ?? null)
   const parameters = await what.parametersOf(device)
   refuseSecond(await rooms.actions.liveOf(device.id), type)
+  await what.refuseFull?.()
   const { reversible } = types[type]
   const who = { machineId, computerDnsName: device.name, requestor, comment, externalId, createdAt: at }
   return rooms.actions.create(

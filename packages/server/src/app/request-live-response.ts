@@ -1,47 +1,90 @@
-import type { Command, RunScript } from '@countermand/contract'
+import type { Command, LiveResponseCommand } from '@countermand/contract'
+import { getFileLimit } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import { scriptsOf } from '../core/request.ts'
+import { refuseBeyondSessions, requestedCommands, type RequestedCommand } from '../core/request.ts'
 import { splitWords } from '../core/shell-words.ts'
-import type { App, Rooms, Work } from './ports.ts'
+import type { App, LibraryEntry, Rooms, Work } from './ports.ts'
 import { issueAction, type ActionRequest } from './request-action.ts'
 
 export interface LiveResponseRequest extends ActionRequest {
   readonly commands: readonly Command[]
 }
 
-/** Issues a live response. Scripts are pinned by their hash here: what the library holds later changes nothing. */
-export const requestLiveResponse = (app: App, request: LiveResponseRequest): Promise<Action> =>
-  app.store.write('issueLiveResponse', {
-    ...request,
-    id: app.ids.action(app.now()),
-    runLimitMs: app.runLimitsMs.LiveResponse,
-  })
+/** What the server allows, as configured. */
+interface Allowed {
+  readonly limitsMs: Readonly<Record<Command['type'], number>>
+  /** Bytes. */
+  readonly putLimit: number
+  /** Null for any number. */
+  readonly sessions: number | null
+}
 
-type Issue = LiveResponseRequest & { readonly id: string; readonly runLimitMs: number }
+/** Issues a live response. Files are pinned by their hash here: what the library holds later changes nothing. */
+export const requestLiveResponse = (app: App, request: LiveResponseRequest): Promise<Action> => {
+  const { LiveResponse: RunScript, PutFile, GetFile } = app.runLimitsMs
+  const { putLimit, sessions } = app
+  const allowed = { limitsMs: { PutFile, RunScript, GetFile }, putLimit, sessions }
+  return app.store.write('issueLiveResponse', { ...request, id: app.ids.action(app.now()), allowed })
+}
+
+type Issue = LiveResponseRequest & { readonly id: string; readonly allowed: Allowed }
 
 export const issueLiveResponse: Work<Issue, Action> = (rooms, request, { at }) => {
-  const { id, runLimitMs, commands: asked } = request
+  const { id, commands: asked, allowed } = request
+  const { limitsMs, sessions } = allowed
   const what = {
     id,
     type: 'LiveResponse',
     scope: null,
-    runLimitMs,
+    runLimitMs: asked.reduce((sum, { type }) => sum + limitsMs[type], 0),
     parametersOf: async ({ capabilities }: Device) => {
-      const commands: RunScript[] = []
-      for (const { scriptName, args } of scriptsOf(asked, capabilities))
-        commands.push(await pinned(rooms, scriptName, args))
+      const commands: LiveResponseCommand[] = []
+      for (const [index, command] of requestedCommands(asked, capabilities).entries())
+        commands.push(await pinned(rooms, command, { where: `Commands[${index}]`, ...allowed }))
       return { commands }
+    },
+    refuseFull: async () => {
+      if (sessions !== null) refuseBeyondSessions(await rooms.actions.sessions(sessions), sessions)
     },
   } as const
   return issueAction(rooms, request, what, at)
 }
 
-async function pinned({ library }: Rooms, scriptName: string, asked: string | null): Promise<RunScript> {
-  const entry = await library.find(scriptName)
-  if (entry === null)
-    throw new Refusal('InvalidInput', `The script ${scriptName} was not found in the library.`)
-  const args = [...splitWords(asked ?? '')]
-  return { type: 'RunScript', scriptName, sha256: entry.sha256, size: entry.size, args, asked }
+async function pinned(
+  rooms: Rooms,
+  command: RequestedCommand,
+  { where, limitsMs, putLimit }: Allowed & { readonly where: string },
+): Promise<LiveResponseCommand> {
+  const { type } = command
+  const limitMs = limitsMs[type]
+  switch (type) {
+    case 'PutFile': {
+      const { fileName } = command
+      const { sha256, size } = await inLibrary(rooms, 'file', fileName)
+      if (size > putLimit) {
+        const text = `${where}: ${fileName} has ${size} bytes, and PutFile brings at most ${putLimit} to a device.`
+        throw new Refusal('InvalidInput', text)
+      }
+      return { type, fileName, sha256, size, limitMs }
+    }
+    case 'RunScript': {
+      const { scriptName, args: asked } = command
+      const { sha256, size } = await inLibrary(rooms, 'script', scriptName)
+      return { type, scriptName, sha256, size, args: [...splitWords(asked ?? '')], asked, limitMs }
+    }
+    case 'GetFile':
+      return { type, path: command.path, limit: getFileLimit, limitMs }
+  }
+}
+
+async function inLibrary(
+  { library }: Rooms,
+  kind: 'file' | 'script',
+  fileName: string,
+): Promise<LibraryEntry> {
+  const entry = await library.find(fileName)
+  if (entry !== null) return entry
+  throw new Refusal('InvalidInput', `The ${kind} ${fileName} was not found in the library.`)
 }

@@ -46,7 +46,7 @@ describe('without a cancel', () => {
     assert.deepEqual(ordersOf(await device.sync()), { ...nothing, starts: [id] })
     assert.deepEqual(ordersOf(await device.sync()), { ...nothing, starts: [id] })
     device.start(id)
-    assert.deepEqual(ordersOf(await device.sync()), nothing)
+    assert.deepEqual(ordersOf(await device.sync()), { ...nothing, starts: [id] })
     device.finish(id)
     assert.deepEqual(ordersOf(await device.sync()), { ...nothing, finals: [id] })
     assert.deepEqual(ordersOf(await device.sync()), nothing)
@@ -67,12 +67,11 @@ describe('without a cancel', () => {
     await server.upload('run.sh', 'something else')
     const [offer] = (await device.sync()).offers
     assert.equal(offer?.id, id)
-    const [command] = commandsOf(offer.parameters)
     assert.equal(offer.runLimitMs, 10 * 60_000, 'ten minutes')
-    assert.deepEqual(
-      [command?.scriptName, command?.size, command?.args, command?.asked],
-      ['run.sh', 18, [], null],
-    )
+    const [command] = commandsOf(offer.parameters)
+    assert.ok(command?.type === 'RunScript')
+    const { scriptName, size, args, asked, limitMs } = command
+    assert.deepEqual([scriptName, size, args, asked, limitMs], ['run.sh', 18, [], null, 10 * 60_000])
     await server.ask({ method: 'DELETE', path: '/api/libraryfiles/run.sh', token })
     await server.upload('run.sh')
   })
@@ -113,6 +112,24 @@ describe('without a cancel', () => {
       assert.ok(server.history.ofAction(id).at(-1)?.alarm)
     },
   )
+})
+
+describe('a device that asks before each step', () => {
+  test.each(['accepted', 'running', 'settling'] as const)(
+    'may go on with what is %s, until a cancel is asked, and then with nothing',
+    async (place) => {
+      const { id, device } = await broughtTo(place)(server)
+      assert.deepEqual(ordersOf(await device.sync()), { ...nothing, starts: [id] })
+      await cancel(server, id)
+      assert.deepEqual(ordersOf(await device.sync()), { ...nothing, cancels: [id] })
+    },
+  )
+
+  test('may not go on with what was offered and is not held', async () => {
+    const { id, device } = await queued(server)
+    await device.syncInVain()
+    assert.deepEqual(ordersOf(await device.sync()), { ...nothing, offers: [id] })
+  })
 })
 
 describe('a cancel of what the device does not have', () => {

@@ -9,6 +9,7 @@ import {
   protocolVersion,
   type NewsItem,
   type Offer,
+  type Phase,
   type Reply,
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
@@ -139,9 +140,11 @@ class Exchange {
     return this.statement.epoch !== null && this.statement.epoch !== this.moment.epoch
   }
 
-  private portrait(address: string): Pick<Device, 'name' | 'facts' | 'capabilities' | 'lastAddress'> {
-    const { facts, capabilities } = this.statement
-    return { name: facts.hostName, facts, capabilities, lastAddress: address }
+  private portrait(
+    address: string,
+  ): Pick<Device, 'name' | 'facts' | 'capabilities' | 'lastAddress' | 'progress'> {
+    const { facts, capabilities, progress = null } = this.statement
+    return { name: facts.hostName, facts, capabilities, progress, lastAddress: address }
   }
 
   /** The device keeps the head of our history: one that was cut off or rewritten shows here. Told once for each head. */
@@ -246,7 +249,8 @@ class Exchange {
       cancels: live
         .filter((action) => isOutstanding(action.cancel) || isUndelivered(action))
         .map(({ id }) => id),
-      starts: mayGo.filter(({ phase }) => phase === 'accepted').map(({ id }) => id),
+      // A device asks before each step, not only before the first.
+      starts: mayGo.filter(({ phase }) => mayBegin.includes(phase)).map(({ id }) => id),
       // To a device that has not heard of a restore yet nothing is offered: it lists what it holds first.
       offers: this.isFromBefore()
         ? []
@@ -257,6 +261,8 @@ class Exchange {
     }
   }
 }
+
+const mayBegin: readonly Phase[] = ['accepted', 'running', 'settling']
 
 const toOffer = ({ id, type, parameters, runLimitMs }: Action): Offer => ({
   id,

@@ -4,6 +4,7 @@ import { enrol, keepDevice, keepEnrolmentToken } from './enrol-device.ts'
 import { expireAction } from './expire-actions.ts'
 import { keepLibraryFile, removeLibraryFile } from './library-files.ts'
 import type { Application, Rooms } from './ports.ts'
+import { issueCollection } from './request-collection.ts'
 import { issueLiveResponse } from './request-live-response.ts'
 import { issueScan } from './request-scan.ts'
 import { takeStatement } from './sync-device.ts'
@@ -11,6 +12,7 @@ import { takeStatement } from './sync-device.ts'
 export const writes = {
   requestCancel,
   issueLiveResponse,
+  issueCollection,
   issueScan,
   takeStatement,
   expireAction,

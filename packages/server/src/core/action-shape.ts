@@ -74,6 +74,7 @@ export type Outcome = 'succeeded' | 'failed' | 'timed_out'
 export type DeviceEvent =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'started'; readonly commands: readonly CommandOutcome[] }
+  | { readonly kind: 'stepped'; readonly commands: readonly CommandOutcome[] }
   | { readonly kind: 'ended'; readonly commands: readonly CommandOutcome[] }
   | {
       readonly kind: 'finished'

@@ -45,6 +45,7 @@ const succeeded: ActionEvent = { kind: 'finished', outcome: 'succeeded', detail:
 const everyEvent: readonly ActionEvent[] = [
   { kind: 'accepted' },
   { kind: 'started', commands: [] },
+  { kind: 'stepped', commands: [] },
   { kind: 'ended', commands: [] },
   succeeded,
   { kind: 'finished', outcome: 'failed', detail: 'x', commands: [] },

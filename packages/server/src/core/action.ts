@@ -17,6 +17,7 @@ const meaningful: Readonly<Record<ActionEvent['kind'], readonly Phase[]>> = {
   offered: ['queued', 'offered'],
   accepted: ['offered'],
   started: before,
+  stepped: [...before, 'running'],
   ended: [...before, 'running'],
   finished: onDevice,
   cancel_acknowledged: onDevice,
@@ -149,6 +150,7 @@ function consequence(action: Action, event: ActionEvent, at: Date): Partial<Acti
     case 'accepted':
       return { phase: 'accepted' }
     case 'started':
+    case 'stepped':
       return { phase: 'running', commands: event.commands }
     case 'ended':
       return { phase: 'settling', commands: event.commands }

@@ -1,5 +1,5 @@
 /** What the server knows of a device, and the order in which it takes its statements. */
-import type { Capabilities, ChainHead, Facts } from '@countermand/contract'
+import type { Capabilities, ChainHead, Facts, Progress } from '@countermand/contract'
 
 export interface Device {
   /** 40 hex digits. */
@@ -19,6 +19,8 @@ export interface Device {
   readonly head: ChainHead
   /** That chain as the device last reported it, from the last reply that it took. */
   readonly reportedHead: ChainHead | null
+  /** How far its actions are, as its last statement had it; null where that said nothing. */
+  readonly progress: readonly Progress[] | null
 }
 
 /** How far a device's statements and news have been taken. */

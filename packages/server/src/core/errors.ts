@@ -15,6 +15,7 @@ export const refusalStatus = {
   ResourceNotFound: 404,
   Conflict: 409,
   RequestEntityTooLarge: 413,
+  InvalidRange: 416,
   TooManyRequests: 429,
   InternalServerError: 500,
   ServiceUnavailable: 503,

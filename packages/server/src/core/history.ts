@@ -62,6 +62,7 @@ function unchanged(action: Action, event: ActionEvent, note: Note): readonly Rec
     case 'cancel_acknowledged':
       return []
     case 'started':
+    case 'stepped':
     case 'ended':
     case 'finished':
     case 'refused_start':

@@ -24,6 +24,7 @@ function delivered(cancel: Cancel | null, event: ActionEvent): Cancel | null {
       return { ...cancel, undelivered: false }
     case 'accepted':
     case 'started':
+    case 'stepped':
     case 'ended':
     case 'cannot_stop':
     case 'unkillable':

@@ -3,6 +3,7 @@ import type { ActionType, Capabilities, Command } from '@countermand/contract'
 import type { Action } from './action-shape.ts'
 import { isOpen, isOutstanding } from './action.ts'
 import { Refusal } from './errors.ts'
+import { statusOf } from './status.ts'
 
 /** An action whose cancel is outstanding blocks nobody (`wire.md` 4). */
 export const isInTheWay = (action: Action): boolean => isOpen(action) && !isOutstanding(action.cancel)
@@ -34,11 +35,12 @@ export function refuseUnable(capabilities: Capabilities, type: ActionType, platf
   }
 }
 
-export interface RequestedScript {
-  readonly scriptName: string
-  /** As asked for; null where they were left out. */
-  readonly args: string | null
-}
+/** One command as it was asked for: right in itself, its files not looked for yet. */
+export type RequestedCommand =
+  | { readonly type: 'PutFile'; readonly fileName: string }
+  /** `args` as asked for; null where they were left out. */
+  | { readonly type: 'RunScript'; readonly scriptName: string; readonly args: string | null }
+  | { readonly type: 'GetFile'; readonly path: string }
 
 /** The order in which commands must come (`wire.md` 3.1). */
 const rank: Readonly<Record<Command['type'], number>> = { PutFile: 0, RunScript: 1, GetFile: 2 }
@@ -49,51 +51,94 @@ const keys: Readonly<Record<Command['type'], readonly string[]>> = {
 }
 
 /**
- * The scripts of a live response request.
- * @throws Refusal InvalidInput for what is wrong in itself, ClientVersionNotSupported for what no agent does yet.
+ * The commands of a live response request.
+ * @throws Refusal MissingRequiredParameter and InvalidInput for what is wrong in itself, ClientVersionNotSupported for what
+ * the agent of this device does not do.
  */
-export function scriptsOf(
+export function requestedCommands(
   commands: readonly Command[],
   capabilities: Capabilities,
-): readonly RequestedScript[] {
-  const capability = capabilities.LiveResponse
-  const can = capability?.able ? (capability.commands ?? ['RunScript']) : ['RunScript']
-  commands.forEach((command, index) => {
+): readonly RequestedCommand[] {
+  const requested = commands.map((command, index) => {
     const earlier = commands[index - 1]
     if (earlier !== undefined && rank[earlier.type] > rank[command.type]) {
       throw new Refusal('InvalidInput', 'Commands must come in this order: PutFile, RunScript, GetFile.')
     }
-    for (const { key } of command.params) {
-      if (!keys[command.type].includes(key)) {
-        const known = keys[command.type].join(', ')
-        throw new Refusal(
-          'InvalidInput',
-          `Commands[${index}]: ${command.type} has no parameter ${key}; it takes ${known}.`,
-        )
-      }
-    }
+    return requestedCommand(command, `Commands[${index}]`)
   })
-  const beyond = commands.find(({ type }) => !can.includes(type))
+  refuseBeyond(requested, capabilities)
+  return requested
+}
+
+function refuseBeyond(requested: readonly RequestedCommand[], { LiveResponse }: Capabilities): void {
+  const can = LiveResponse?.able ? (LiveResponse.commands ?? ['RunScript']) : ['RunScript']
+  const beyond = requested.find(({ type }) => !can.includes(type))
   if (beyond !== undefined) {
     throw new Refusal(
       'ClientVersionNotSupported',
       `${beyond.type} needs a newer agent; the agent on this device runs: ${can.join(', ')}.`,
     )
   }
-  if (commands.length > 1) {
+  // An agent that knows nothing but scripts is one of those that took a single one.
+  if (requested.length > 1 && can.every((type) => type === 'RunScript')) {
     throw new Refusal(
       'ClientVersionNotSupported',
       'Several commands in one action need a newer agent; send one RunScript.',
     )
   }
-  return commands.map(scriptOf)
 }
 
-function scriptOf(command: Command, index: number): RequestedScript {
-  const valueOf = (name: string): string | undefined => command.params.find(({ key }) => key === name)?.value
-  const scriptName = valueOf('ScriptName')
-  if (scriptName === undefined || scriptName === '') {
-    throw new Refusal('MissingRequiredParameter', `Commands[${index}]: ScriptName is missing.`)
+function requestedCommand({ type, params }: Command, where: string): RequestedCommand {
+  const values = new Map<string, string>()
+  for (const { key, value } of params) {
+    if (!keys[type].includes(key)) {
+      const known = keys[type].join(', ')
+      throw new Refusal('InvalidInput', `${where}: ${type} has no parameter ${key}; it takes ${known}.`)
+    }
+    if (values.has(key)) throw new Refusal('InvalidInput', `${where}: ${key} is given more than once.`)
+    values.set(key, value)
   }
-  return { scriptName, args: valueOf('Args') ?? null }
+  const needed = (name: string): string => {
+    const value = values.get(name)
+    if (value !== undefined && value !== '') return value
+    throw new Refusal('MissingRequiredParameter', `${where}: ${name} is missing.`)
+  }
+  switch (type) {
+    case 'PutFile':
+      return { type, fileName: needed('FileName') }
+    case 'RunScript':
+      return { type, scriptName: needed('ScriptName'), args: values.get('Args') ?? null }
+    case 'GetFile':
+      return { type, path: absolute(needed('Path'), where) }
+  }
 }
+
+/** In bytes; Linux opens none that is longer. */
+const longestPath = 4096
+
+function absolute(path: string, where: string): string {
+  if (!path.startsWith('/'))
+    throw new Refusal('InvalidInput', `${where}: Path must be absolute and begin with "/".`)
+  if (path.includes('\0')) throw new Refusal('InvalidInput', `${where}: Path has a NUL character in it.`)
+  if (new TextEncoder().encode(path).length > longestPath)
+    throw new Refusal('InvalidInput', `${where}: Path has more than ${longestPath} bytes.`)
+  return path
+}
+
+/**
+ * @throws Refusal TooManyRequests where as many live responses are open as may be. `open` are those that are in the way of
+ * others, up to `most` of them.
+ */
+export function refuseBeyondSessions(open: readonly Action[], most: number): void {
+  if (open.length < most) return
+  const waiting = open.filter((action) => statusOf(action) === 'Pending').length
+  throw new Refusal(
+    'TooManyRequests',
+    `${open.length} live responses are open, and no more than ${most} may be at the same time. ${waiting} of them wait for ` +
+      'their device (Pending), and count too. Let one end, or cancel one, and ask again.',
+    sessionRetrySeconds,
+  )
+}
+
+/** Nobody knows when one will end; often enough to get the place, and no load. */
+const sessionRetrySeconds = 60

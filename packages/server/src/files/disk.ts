@@ -4,24 +4,19 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs
 import { dirname, join } from 'node:path'
 import type { Files } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
+import { placeOf, syncFolder, whyUnkept } from './folder.ts'
 
 /** Files on this machine's disk: `FOLDER/SHELF/SHA256`. A file appears whole and synced, or not at all. */
 export function diskFiles(folder: string): Files {
-  const placeOf = (shelf: string, sha256: string): string => {
-    // Both come from our own rows and sealed links, so a name that could leave the folder is a fault.
-    if (!/^[\w/-]+$/.test(shelf) || !/^[0-9a-f]{64}$/.test(sha256))
-      throw new Error(`No place for ${shelf}/${sha256}.`)
-    return join(folder, shelf, sha256)
-  }
   return {
     put: async (shelf, content, limit) => {
       const upload = join(folder, `.upload-${randomUUID()}`)
       try {
         const written = await write(folder, upload, content, limit)
-        const place = placeOf(shelf, written.sha256)
+        const place = placeOf(folder, shelf, written.sha256)
         await mkdir(dirname(place), { recursive: true, mode: 0o700 })
         await rename(upload, place)
-        await sync(dirname(place))
+        await syncFolder(dirname(place))
         return written
       } catch (thrown) {
         throw whyUnkept(thrown)
@@ -30,21 +25,21 @@ export function diskFiles(folder: string): Files {
       }
     },
     open: async (shelf, sha256) => {
-      const place = placeOf(shelf, sha256)
+      const place = placeOf(folder, shelf, sha256)
       const found = await stat(place).catch(() => null)
-      return found === null ? null : { size: found.size, content: createReadStream(place) }
+      return found && { size: found.size, read: (range) => createReadStream(place, range) }
     },
     list: async (shelf) => {
       const names = await readdir(join(folder, shelf)).catch(() => [])
-      const found = names.map(async (sha256) => ({
-        sha256,
-        at: await stat(join(folder, shelf, sha256)).catch(() => null),
+      const found = names.map(async (name) => ({
+        name,
+        at: await stat(join(folder, shelf, name)).catch(() => null),
       }))
-      return (await Promise.all(found)).flatMap(({ sha256, at }) =>
-        at === null ? [] : [{ sha256, changedAt: at.mtime }],
+      return (await Promise.all(found)).flatMap(({ name, at }) =>
+        at === null ? [] : [{ name, size: at.size, changedAt: at.mtime }],
       )
     },
-    remove: (shelf, sha256) => rm(placeOf(shelf, sha256), { force: true }),
+    remove: (shelf, sha256) => rm(placeOf(folder, shelf, sha256), { force: true }),
   }
 }
 
@@ -70,20 +65,4 @@ async function write(
   } finally {
     await handle.close()
   }
-}
-
-async function sync(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  await handle.sync()
-  await handle.close()
-}
-
-/** A disk that takes nothing is no fault of ours, and passes: an expected no, with what to do. */
-function whyUnkept(thrown: unknown): unknown {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-  if (!['ENOSPC', 'EDQUOT', 'EROFS', 'EIO'].includes(code)) return thrown
-  return new Refusal(
-    'ServiceUnavailable',
-    `The file cannot be kept: the server's disk is full or cannot be written (${code}). Nothing was stored; try again.`,
-  )
 }

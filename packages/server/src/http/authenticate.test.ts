@@ -24,6 +24,8 @@ const rows: readonly Row[] = [
   ['GET', `/api/machineactions/${id}`, read],
   ['POST', `/api/machineactions/${id}/cancel`, respond],
   ['GET', `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`, read],
+  ['GET', `/api/machineactions/${id}/getPackageUri`, read],
+  ['POST', '/api/machines/x/collectInvestigationPackage', ['Machine.CollectForensics']],
   ['POST', '/api/machines/x/runliveresponse', ['Machine.LiveResponse']],
   ['POST', '/api/machines/x/runAntiVirusScan', ['Machine.Scan']],
   ['GET', '/api/machines', read],

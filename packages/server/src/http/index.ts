@@ -15,7 +15,7 @@ import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
 import { openAuthenticate } from './authenticate.ts'
 import { mountExchange } from './device/exchange.ts'
-import { mountDeviceFiles } from './device/files.ts'
+import { mountTransfers } from './device/transfers.ts'
 import { mountWake } from './device/wake.ts'
 import { mountDownloads } from './download.ts'
 import { enrolmentTokenHandlers } from './enrolment-tokens.ts'
@@ -66,7 +66,7 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   mountDownloads(server, app)
   mountExchange(server, app)
   mountWake(server, app)
-  await mountDeviceFiles(server, app)
+  await mountTransfers(server, app)
   mountHealth(server, app)
   return server
 }

@@ -176,6 +176,21 @@ describe('a live response', () => {
   })
 })
 
+const link = (): Promise<Answer> =>
+  server.ask({ method: 'GET', path: '/api/machineactions/x/getPackageUri', token })
+
+describe('the link to a package', () => {
+  test('is asked for twice in a minute, and reads go on', async () => {
+    assert.deepEqual(await times(2, link), unknown)
+    assert.equal(secondsOf(await link()), 60)
+    assert.equal((await read()).status, 200)
+    server.clock.pass(60_000 - 1)
+    assert.equal(secondsOf(await link()), 1)
+    server.clock.pass(1)
+    assert.equal((await link()).status, 404)
+  })
+})
+
 test('a read is allowed 100 times in a minute', async () => {
   assert.deepEqual(await times(100, read), new Set([200]))
   assert.equal(secondsOf(await read()), 60)

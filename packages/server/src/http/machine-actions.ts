@@ -1,27 +1,34 @@
 import type { machineActions, machineResponses } from '@countermand/contract'
 import { cancelAction } from '../app/cancel-action.ts'
 import { listActionEvents, listActions } from '../app/read-action.ts'
+import { readProgress, type Shown } from '../app/read-progress.ts'
+import { requestCollection } from '../app/request-collection.ts'
 import { requestScan } from '../app/request-scan.ts'
 import { requestLiveResponse } from '../app/request-live-response.ts'
-import { resultLink } from '../app/result-files.ts'
+import { packageLink, resultLink } from '../app/result-files.ts'
 import type { Action } from '../core/action-shape.ts'
 import { killPoint } from '../kill-points.ts'
 import type { Handlers } from './operation.ts'
 import { readPage } from './page.ts'
 import { contextOf, toEventEntry, toMachineAction } from './wire.ts'
 
-const entity = (base: string, action: Action) => ({
+const entity = (base: string, action: Action, progress?: Shown) => ({
   '@odata.context': contextOf(base, 'MachineActions/$entity'),
-  ...toMachineAction(action),
+  ...toMachineAction(action, progress),
 })
 
 export const machineActionHandlers: Handlers<typeof machineActions> = {
-  listMachineActions: async ({ app, query, base }) => ({
-    '@odata.context': contextOf(base, 'MachineActions'),
-    value: (await listActions(app, readPage(query))).map(toMachineAction),
-  }),
+  listMachineActions: async ({ app, query, base }) => {
+    const actions = await listActions(app, readPage(query))
+    const progress = await readProgress(app, actions)
+    return {
+      '@odata.context': contextOf(base, 'MachineActions'),
+      value: actions.map((action) => toMachineAction(action, progress.get(action.id))),
+    }
+  },
 
-  getMachineAction: ({ target, base }) => Promise.resolve(entity(base, target)),
+  getMachineAction: async ({ app, target, base }) =>
+    entity(base, target, (await readProgress(app, [target])).get(target.id)),
 
   cancelMachineAction: async ({ app, caller, params, body, base }) => {
     killPoint('cancel-received')
@@ -35,6 +42,12 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
       value: base + resultLink(app, target, Number(params.index)),
     }),
 
+  getPackageUri: ({ app, target, base }) =>
+    Promise.resolve({
+      '@odata.context': contextOf(base, 'Edm.String'),
+      value: base + packageLink(app, target),
+    }),
+
   listMachineActionEvents: async ({ app, target, base }) => ({
     '@odata.context': contextOf(base, 'MachineActionEvents'),
     value: (await listActionEvents(app, target.id)).map(toEventEntry),
@@ -46,6 +59,12 @@ export const machineResponseHandlers: Handlers<typeof machineResponses> = {
     const { Comment: comment = null, ExternalId: externalId = null, Commands: commands } = body
     const request = { machineId: target.id, requestor: caller.name, comment, externalId, commands }
     return entity(base, await requestLiveResponse(app, request))
+  },
+
+  collectInvestigationPackage: async ({ app, caller, target, body, base }) => {
+    const { Comment: comment, ExternalId: externalId = null } = body
+    const request = { machineId: target.id, requestor: caller.name, comment, externalId }
+    return entity(base, await requestCollection(app, request))
   },
 
   runAntiVirusScan: async ({ app, caller, target, body, base }) => {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { beforeAll, describe, test } from 'vitest'
-import { broughtTo, queued, type Given } from '../testing/given.ts'
+import { packageLink } from '../app/result-files.ts'
+import { findAction } from '../app/read-action.ts'
+import { broughtTo, queued, runningAs, type Given } from '../testing/given.ts'
 import {
   checkDialect,
   checkError,
@@ -183,5 +185,76 @@ describe('GET of a download link', () => {
     assert.equal(headers['content-length'], String(text.length))
     assert.match(headers['content-disposition'] ?? '', /^attachment; ?filename="?run\.sh\.json"?$/)
     assert.match(headers['cache-control'] ?? '', /no-store/)
+  })
+
+  const withFile = async (fileName: string, content = text): Promise<Given> => {
+    const given = await broughtTo('running')(server)
+    given.device.finish(given.id, 'succeeded', await given.device.upload(given.id, content, fileName))
+    await given.device.sync()
+    return given
+  }
+
+  test.each([
+    ['messages.gz', 'application/gzip', 'messages.gz'],
+    ['package.zip', 'application/zip', 'package.zip'],
+    ['core', 'application/octet-stream', 'core'],
+    ['a b.gz', 'application/gzip', "a_b.gz; filename*=UTF-8''a%20b.gz"],
+    ['Übersicht.zip', 'application/zip', "_bersicht.zip; filename*=UTF-8''%C3%9Cbersicht.zip"],
+    ["it's(1)*.gz", 'application/gzip', "it_s_1__.gz; filename*=UTF-8''it%27s%281%29%2A.gz"],
+    ['a"\r\nx: y', 'application/octet-stream', "a___x__y; filename*=UTF-8''a%22%0D%0Ax%3A%20y"],
+    ['\ud800.gz', 'application/gzip', "_.gz; filename*=UTF-8''%EF%BF%BD.gz"],
+  ])('to %j brings it as %s, under its name', async (fileName, type, name) => {
+    const { status, headers } = await follow(await linkTo(await withFile(fileName)))
+    assert.deepEqual([status, headers['content-type']], [200, type])
+    assert.equal(headers['content-disposition'], `attachment; filename=${name}`)
+  })
+
+  test('brings a range, so that a download can be taken up where it broke', async () => {
+    const link = await linkTo(await finished(server))
+    const get = (range: string): Promise<Answer> =>
+      server.ask({ method: 'GET', path: link, headers: { range } })
+    const whole = await follow(link)
+    assert.equal(whole.headers['accept-ranges'], 'bytes')
+    const rest = await get('bytes=7-')
+    assert.deepEqual([rest.status, rest.text], [206, text.slice(7)])
+    assert.equal(rest.headers['content-range'], `bytes 7-${text.length - 1}/${text.length}`)
+    const beyond = await get(`bytes=${text.length}-`)
+    assert.equal(beyond.status, 416)
+    assert.equal(beyond.headers['content-range'], `bytes */${text.length}`)
+    checkDialect(beyond)
+    checkError(beyond, 'InvalidRange')
+  })
+})
+
+const packageOf = async ({ app }: TestServer, { id }: Given): Promise<string> =>
+  packageLink(app, await findAction(app, id))
+
+describe('a link to a package', () => {
+  const collect = runningAs({ itemLimitMs: minute }, 'CollectInvestigationPackage')
+
+  test('is refused for an action of another type', async () => {
+    const server = await serverOfTheFile()
+    await assert.rejects(packageOf(server, await finished(server)), {
+      code: 'InvalidInput',
+      message: /LiveResponse/,
+    })
+  })
+
+  test('is refused while there is none', async () => {
+    const server = await serverOfTheFile()
+    await assert.rejects(packageOf(server, await collect(server)), { code: 'ResourceNotFound' })
+  })
+
+  test('brings it', async () => {
+    const server = await serverOfTheFile()
+    const given = await collect(server)
+    const { id, device } = given
+    device.finish(id, 'succeeded', await device.upload(id, 'PK', 'package.zip'))
+    await device.sync()
+    const { text: brought, headers } = await server.ask({
+      method: 'GET',
+      path: await packageOf(server, given),
+    })
+    assert.deepEqual([brought, headers['content-type']], ['PK', 'application/zip'])
   })
 })

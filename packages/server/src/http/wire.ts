@@ -5,11 +5,12 @@ import type {
   Command,
   CommandOutcome,
   LibraryFile,
+  LiveResponseCommand,
   Machine,
   MachineAction,
-  RunScript,
 } from '@countermand/contract'
 import type { LibraryEntry, StoredEvent } from '../app/ports.ts'
+import type { Shown } from '../app/read-progress.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import { cancelledAt, statusOf } from '../core/status.ts'
@@ -26,8 +27,8 @@ const maybe = (date: Date | null): string | null => date && timestamp(date)
 /** What is said to be where: `…/api/$metadata#` + one of the endings that clients know (`wire.md` 7). */
 export const contextOf = (base: string, ending: string): string => `${base}/api/$metadata#${ending}`
 
-/** Keys in the order of the real service. */
-export function toMachineAction(action: Action): MachineAction {
+/** Keys in the order of the real service. `progress` is what the device said of it, where it runs. */
+export function toMachineAction(action: Action, progress: Shown | null = null): MachineAction {
   const { cancel } = action
   return {
     id: action.id,
@@ -53,28 +54,42 @@ export function toMachineAction(action: Action): MachineAction {
       return sent === undefined ? [] : [toCommandState(sent, outcome)]
     }),
     troubleshootInfo: null,
-    countermand: toExtension(action),
+    countermand: toExtension(action, progress),
   }
 }
 
-function toCommandState(sent: RunScript, outcome: CommandOutcome): MachineAction['commands'][number] {
-  const params = [{ key: 'ScriptName', value: sent.scriptName }]
-  if (sent.asked !== null) params.push({ key: 'Args', value: sent.asked })
-  const command: Command = { type: 'RunScript', params }
+function toCommandState(
+  sent: LiveResponseCommand,
+  outcome: CommandOutcome,
+): MachineAction['commands'][number] {
   return {
     index: outcome.index,
     startTime: deviceTime(outcome.startedAt),
     endTime: deviceTime(outcome.endedAt),
     commandStatus: outcome.status,
     errors: [...outcome.errors],
-    command,
+    command: { type: sent.type, params: paramsOf(sent) },
+  }
+}
+
+/** As they were asked for. */
+function paramsOf(sent: LiveResponseCommand): Command['params'] {
+  switch (sent.type) {
+    case 'PutFile':
+      return [{ key: 'FileName', value: sent.fileName }]
+    case 'RunScript': {
+      const script = { key: 'ScriptName', value: sent.scriptName }
+      return sent.asked === null ? [script] : [script, { key: 'Args', value: sent.asked }]
+    }
+    case 'GetFile':
+      return [{ key: 'Path', value: sent.path }]
   }
 }
 
 const deviceTime = (text: string | null): string | null =>
   text === null || Number.isNaN(Date.parse(text)) ? null : timestamp(new Date(text))
 
-function toExtension(action: Action): MachineAction['countermand'] {
+function toExtension(action: Action, progress: Shown | null): MachineAction['countermand'] {
   const { cancel } = action
   return {
     phase: action.phase,
@@ -92,6 +107,7 @@ function toExtension(action: Action): MachineAction['countermand'] {
     deadlineUtc: maybe(action.deadlineAt),
     attempt: action.attempt,
     lateOutcome: action.lateOutcome,
+    progress,
     findings: action.commands.flatMap(({ findings = [] }) => findings),
   }
 }

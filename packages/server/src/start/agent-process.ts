@@ -14,6 +14,11 @@ export interface AgentOptions {
   readonly say: (line: string) => void
 }
 
+/**
+ * What goes before the program. Bytes that pass through an agent are thrown away with the small objects that hold them, and those
+ * are swept when their space is full: the smaller it is, the less lies about. Measured while 1 GB is sent: 25 MB over idle, not 74.
+ */
+export const agentNodeFlags = ['--max-semi-space-size=2']
 const main = fileURLToPath(new URL('../../../agent/src/main.ts', import.meta.url))
 const longestPauseMs = 30_000
 
@@ -56,7 +61,7 @@ function launch(options: AgentOptions): ChildProcess {
   ]
   const agent = spawn(
     process.execPath,
-    [main, '--data', options.dataFolder, '--server', options.server, '--tied', ...flags],
+    [...agentNodeFlags, main, '--data', options.dataFolder, '--server', options.server, '--tied', ...flags],
     {
       // Tied: its standard input ends with us, however we end, and so does it.
       stdio: ['pipe', 'pipe', 'inherit'],

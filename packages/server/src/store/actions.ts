@@ -2,9 +2,10 @@ import type { CommandOutcome } from '@countermand/contract'
 import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import type { ActionRows, Cause, EventNote } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
-import { advance, isOpen, isUndelivered, issue } from '../core/action.ts'
+import { advance, isOpen, isUndelivered, issue, ownerOf } from '../core/action.ts'
 import { genesis } from '../core/chain.ts'
 import { recordOf } from '../core/history.ts'
+import { isInTheWay } from '../core/request.ts'
 import { appendEvents } from './events.ts'
 import { hot } from './hot.ts'
 import { hasNul } from './nul.ts'
@@ -26,12 +27,14 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
     list: async ({ top, skip }) =>
       (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
     liveOf: (machineId) => liveOf(db, machineId),
+    sessions: (most) => sessionsOf(db, most),
     toLookAt: async (at, most) => {
       const due = rows().where('look_at', '<=', at.getTime()).orderBy('look_at')
       return (await due.limit(most).execute()).map(toAction)
     },
     lookedAt: async ({ id, deadlineAt }) => {
-      await moveLook(db, { id, look_at: deadlineAt?.getTime() ?? null })
+      if (deadlineAt === null) await lookNoMore(db, { id })
+      else await moveLook(db, { id, look_at: deadlineAt.getTime() })
     },
     open: async () =>
       (await rows().where('maybe_live', '=', sql.lit(1)).execute()).map(toAction).filter(isOpen),
@@ -75,8 +78,29 @@ async function liveOf(db: Kysely<Tables>, machineId: string): Promise<readonly A
   const actions = rows.map(toAction)
   const over = actions.filter((action) => !isLive(action)).map(({ id }) => id)
   if (over.length > 0)
-    await db.updateTable('actions').set({ maybe_live: 0 }).where('id', 'in', over).execute()
+    await db.updateTable('actions').set({ maybe_live: 0, maybe_session: 0 }).where('id', 'in', over).execute()
   return actions.filter(isLive)
+}
+
+/** Settings row that every writer who counts sessions writes: with it PostgreSQL finds that two have counted the same. */
+const turn = 'sessions_counted'
+
+/** What is in nobody's way never is again: taken off in passing, so that the list has hardly more rows than may be open. */
+async function sessionsOf(db: Kysely<Tables>, most: number): Promise<readonly Action[]> {
+  await db.updateTable('settings').set({ value: '' }).where('name', '=', turn).execute()
+  const found: Action[] = []
+  for (let after = 0; found.length < most;) {
+    const listed = db.selectFrom('actions').selectAll().where('maybe_session', '=', sql.lit(1))
+    const rows = await listed.where('n', '>', after).orderBy('n').limit(most).execute()
+    const actions = rows.map(toAction)
+    found.push(...actions.filter(isInTheWay))
+    const over = actions.filter((action) => !isInTheWay(action)).map(({ id }) => id)
+    if (over.length > 0)
+      await db.updateTable('actions').set({ maybe_session: 0 }).where('id', 'in', over).execute()
+    if (rows.length < most) break
+    after = rows.at(-1)?.n ?? after
+  }
+  return found.slice(0, most)
 }
 
 interface Into {
@@ -98,9 +122,10 @@ async function create(
   const written = { chain: machineId, notes, at, cause: undefined, action: { id, before: null } }
   const last = await appendEvents({ db, touched }, written)
   const lookAt = action.deadlineAt?.getTime() ?? null
+  const session = type === 'LiveResponse' ? 1 : 0
   await db
     .insertInto('actions')
-    .values({ ...toRow(action), maybe_live: 1, look_at: lookAt, last_event: last })
+    .values({ ...toRow(action), maybe_live: 1, look_at: lookAt, last_event: last, maybe_session: session })
     .execute()
   touched.actions.add(id)
   readAs.set(action, { lastEvent: last, lookAt })
@@ -143,6 +168,7 @@ async function record(
   // Version and history both: a request that was only noted moves the one and not the other.
   if (numAffectedRows === 0n) throw new StaleWrite()
   touched.actions.add(id)
+  if (ownerOf(before) === 'device' && !isOpen(after)) touched.ended.add(id)
   const dueAt = after.deadlineAt?.getTime() ?? null
   const isSooner = dueAt !== null && (lookAt === null || dueAt < lookAt)
   if (isSooner) await moveLook(db, { id, look_at: dueAt })
@@ -168,6 +194,10 @@ const moveLook = hot((db, row: Pick<Selectable<ActionRow>, 'id' | 'look_at'>) =>
   db.updateTable('actions').set({ look_at: row.look_at }).where('id', '=', row.id),
 )
 
+const lookNoMore = hot((db, { id }: { id: string }) =>
+  db.updateTable('actions').set({ look_at: null, maybe_session: 0 }).where('id', '=', id),
+)
+
 type Times<T> = { readonly [Key in keyof T]: T[Key] extends Date ? number : T[Key] }
 /** But what has a column of its own. */
 type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt'>
@@ -179,7 +209,10 @@ interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands'
   readonly deadlineAt: number | null
 }
 
-export function toRow(action: Action): Omit<Insertable<ActionRow>, 'maybe_live' | 'look_at' | 'last_event'> {
+/** Columns that lists are made by, and the end of its history. */
+type List = 'maybe_live' | 'look_at' | 'last_event' | 'maybe_session'
+
+export function toRow(action: Action): Omit<Insertable<ActionRow>, List> {
   const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
   const { reversible, runLimitMs, parameters } = action
   const asked: Asked = { computerDnsName, comment, externalId, scope, reversible, runLimitMs, parameters }

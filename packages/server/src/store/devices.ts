@@ -1,3 +1,4 @@
+import type { Progress } from '@countermand/contract'
 import type { Insertable, Kysely, Selectable } from 'kysely'
 import type { DeviceRows } from '../app/ports.ts'
 import { genesis } from '../core/chain.ts'
@@ -48,18 +49,34 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
         .executeTakeFirst()
       if (saved.numUpdatedRows === 0n) throw new StaleWrite()
     },
-    workOf: async (ids) => {
-      // An empty list is no list to PostgreSQL.
-      if (ids.length === 0) return new Map()
-      const heads = await db
-        .selectFrom('chains')
-        .select(['chain', 'sequence'])
-        .where('chain', 'in', [...ids])
-        .execute()
-      return new Map(heads.map(({ chain, sequence }) => [chain, sequence]))
-    },
+    workOf: (ids) => workOf(db, ids),
+    progressOf: (ids) => progressOf(db, ids),
     headOf: (id) => headOf(db, id),
   }
+}
+
+async function workOf(db: Kysely<Tables>, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  // An empty list is no list to PostgreSQL.
+  if (ids.length === 0) return new Map()
+  const heads = await db
+    .selectFrom('chains')
+    .select(['chain', 'sequence'])
+    .where('chain', 'in', [...ids])
+    .execute()
+  return new Map(heads.map(({ chain, sequence }) => [chain, sequence]))
+}
+
+async function progressOf(
+  db: Kysely<Tables>,
+  ids: readonly string[],
+): Promise<ReadonlyMap<string, readonly Progress[]>> {
+  if (ids.length === 0) return new Map()
+  const said = await db
+    .selectFrom('devices')
+    .select(['id', 'progress'])
+    .where('id', 'in', [...ids])
+    .execute()
+  return new Map(said.flatMap(({ id, progress }) => (progress === null ? [] : [[id, JSON.parse(progress)]])))
 }
 
 const toRow = (device: Device): Insertable<DeviceRow> => ({
@@ -76,6 +93,7 @@ const toRow = (device: Device): Insertable<DeviceRow> => ({
   tags: JSON.stringify(device.tags),
   statement_order: JSON.stringify(device.order),
   reported_head: device.reportedHead && JSON.stringify(device.reportedHead),
+  progress: device.progress && JSON.stringify(device.progress),
 })
 
 const toDevice = (row: Found): Device => ({
@@ -91,5 +109,6 @@ const toDevice = (row: Found): Device => ({
   tags: JSON.parse(row.tags),
   order: JSON.parse(row.statement_order),
   reportedHead: row.reported_head === null ? null : JSON.parse(row.reported_head),
+  progress: row.progress === null ? null : JSON.parse(row.progress),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })

@@ -7,7 +7,7 @@ import { openLane, type Lane } from './lane.ts'
 import type { Item } from './rooms.ts'
 
 const at = new Date(0)
-const nothing = { actions: [], wake: [], alarms: [] }
+const nothing = { actions: [], ended: [], wake: [], alarms: [] }
 const itemOf = (name: string): Item => ({ name, input: null, at })
 const turn = (): Promise<unknown> => new Promise(setImmediate)
 
@@ -67,13 +67,14 @@ test('a result is its own caller’s, in whatever order they came', async () => 
   await turn()
   batches[0]?.answer([
     { ok: true, value: 1 },
-    { ok: false, refusal: { code: 'Conflict', message: 'no' } },
+    { ok: false, refusal: { code: 'Conflict', message: 'no', retryAfterSeconds: 7 } },
     { ok: false, fault: 'broken' },
   ])
   const [a, b, c] = await all
   assert.deepEqual(a, { status: 'fulfilled', value: 1 })
   assert.ok(b?.status === 'rejected' && c?.status === 'rejected')
-  assert.deepEqual([b.reason.code, b.reason.message], ['Conflict', 'no'])
+  const { code, message, retryAfterSeconds } = b.reason
+  assert.deepEqual([code, message, retryAfterSeconds], ['Conflict', 'no', 7])
   assert.deepEqual([c.reason.code, c.reason.message], [undefined, 'broken'])
 })
 

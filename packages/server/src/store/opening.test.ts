@@ -14,7 +14,7 @@ import { cancel, kindsOf } from '../testing/given.ts'
 import { freePort } from '../testing/postgres.ts'
 import { openRows, type Rows } from '../testing/rows.ts'
 import { openServer } from '../testing/server.ts'
-import { orderOf } from '../testing/store.ts'
+import { deviceOf, orderOf } from '../testing/store.ts'
 import { openPostgres, openSqlite } from './dialect.ts'
 import { migrate } from './migrations/index.ts'
 import { roomsOf } from './rooms.ts'
@@ -95,8 +95,40 @@ onEachDatabase((database) => {
     assert.deepEqual({ waiting: await found('waiting'), over: await found('over') }, deadlines)
     assert.deepEqual((await actions.find('waiting'))?.createdAt, orderOf('waiting', 'device').createdAt)
     assert.deepEqual(ids(await actions.liveOf('device')), ['waiting'])
+    assert.deepEqual(ids(await actions.sessions(10)), ['waiting'])
     assert.deepEqual(ids(await actions.toLookAt(new Date(deadlines.waiting), 10)), ['waiting'])
     assert.deepEqual({ ...(await devices.headOf('device')) }, { sequence: 7, digest: 'digest of seven' })
+    await db.destroy()
+    rmSync(dataFolder, { recursive: true })
+  })
+
+  test('a database from before 0003 counts its open live responses, and has devices that said nothing of progress', async () => {
+    const databaseUrl = await database.fresh()
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const file = join(dataFolder, 'countermand.db')
+    const db = databaseUrl === null ? openSqlite(file, 'alone').db : openPostgres(databaseUrl)
+    await migrate(db, '0002-no-index-on-the-way')
+    const before = ['queued', 'running', 'over', 'scanning'] as const
+    for (const [n, id] of before.entries()) {
+      const { createdAt, parameters, reversible, runLimitMs } = orderOf(id, 'device')
+      const effect = { state: 'none', residues: [] }
+      const state = JSON.stringify({ effect, cancel: null, finishedAt: null, deadlineAt: n, updatedAt: n })
+      const asked = JSON.stringify({ parameters, reversible, runLimitMs })
+      const [phase, live] = id === 'over' ? ['succeeded', 0] : [id === 'queued' ? id : 'running', 1]
+      await sql`insert into actions
+        (id, machine_id, type, requestor, created_at, asked, state, phase, version, maybe_live, look_at, last_event)
+        values (${id}, 'device', ${id === 'scanning' ? 'RunAntiVirusScan' : 'LiveResponse'}, 'ann',
+          ${createdAt.getTime()}, ${asked}, ${state}, ${phase}, 1, ${live}, ${n}, null)`.execute(db)
+    }
+    const { order } = deviceOf('device')
+    await sql`insert into devices (id, name, name_key, capabilities, first_seen, tags, statement_order)
+      values ('device', 'x', 'x', '{}', 1, '[]', ${JSON.stringify(order)})`.execute(db)
+
+    await migrate(db)
+    const { actions, devices } = roomsOf(db, nothingTouched())
+    assert.deepEqual(ids(await actions.sessions(10)), ['queued', 'running'])
+    assert.equal((await devices.find('device'))?.progress, null)
+    assert.deepEqual([...(await devices.progressOf(['device']))], [])
     await db.destroy()
     rmSync(dataFolder, { recursive: true })
   })

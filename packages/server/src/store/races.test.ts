@@ -7,15 +7,24 @@ import { onEachDatabase } from '../testing/databases.ts'
 import { enrol, enrolmentOf, makeKey, opened, post } from '../testing/device.ts'
 import { dice, numbers, seed } from '../testing/dice.ts'
 import { cancel, kindsOf } from '../testing/given.ts'
-import { form, openServer, runScript, type Answer, type ErrorBody } from '../testing/server.ts'
+import {
+  form,
+  impatient,
+  openServer,
+  runScript,
+  unlimited,
+  type Answer,
+  type ErrorBody,
+} from '../testing/server.ts'
 
 onEachDatabase((database) => {
   // What two servers on one database promise, one of them promises as well.
   describe(database.name === 'SQLite' ? 'one server' : 'two servers on one database', () => {
-    rules(async () => {
+    rules(async (more = []) => {
       const databaseUrl = await database.fresh()
-      const first = await openServer({ databaseUrl })
-      return databaseUrl === null ? [first] : [first, await openServer({ databaseUrl })]
+      const options = { databaseUrl, flags: [...unlimited, ...impatient, ...more] }
+      const first = await openServer(options)
+      return databaseUrl === null ? [first] : [first, await openServer(options)]
     })
   })
 })
@@ -31,7 +40,7 @@ const codesOf = (answers: readonly Answer[]): ReadonlySet<string> =>
 const once = (status: number, times: number, other: number): readonly number[] =>
   [status, ...numbers(times - 1).map(() => other)].toSorted((a, b) => a - b)
 
-function rules(open: () => Promise<Nodes>): void {
+function rules(open: (flags?: readonly string[]) => Promise<Nodes>): void {
   let nodes: Nodes
   beforeAll(async () => {
     nodes = await open()
@@ -168,6 +177,30 @@ function rules(open: () => Promise<Nodes>): void {
       await cancel(nodes[0], issued.body.id)
     }
   })
+
+  test(
+    'of more live responses than may be open, as many are issued as may be',
+    { timeout: 60_000 },
+    async () => {
+      const few = await open(['--sessions', '3'])
+      await few[0].upload('run.sh')
+      const devices = await Promise.all(numbers(8).map(() => enrol(few[0])))
+      const body = { Comment: 'case 17', Commands: [runScript('run.sh')] }
+      for (let round = 0; round < 6; round += 1) {
+        const answers = await Promise.all(
+          devices.map(async ({ machineId }, n) => {
+            const node = few[n % few.length] ?? few[0]
+            const path = `/api/machines/${machineId}/runliveresponse`
+            const token = await node.token('Machine.LiveResponse')
+            return node.ask<{ id: string }>({ method: 'POST', path, body, token })
+          }),
+        )
+        assert.deepEqual(statusesOf(answers), [201, 201, 201, 429, 429, 429, 429, 429])
+        for (const { status, body: made } of answers) if (status === 201) await cancel(few[0], made.id)
+      }
+      for (const node of few) await node.close()
+    },
+  )
 
   test('of several files brought under one name, one is stored', async () => {
     for (let round = 0; round < 6; round += 1) {

@@ -1,14 +1,19 @@
 /** How a piece of work ended, as plain data: an error does not keep its class on the way between threads. */
-import { Refusal, type RefusalCode } from '../core/errors.ts'
+import { Refusal } from '../core/errors.ts'
 
 export type Result =
   | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly refusal: { readonly code: RefusalCode; readonly message: string } }
+  | { readonly ok: false; readonly refusal: Told }
   | { readonly ok: false; readonly fault: string }
+
+type Told = Pick<Refusal, 'code' | 'message' | 'retryAfterSeconds'>
 
 export const failure = (thrown: unknown): Result => {
   const refusal = refusalOf(thrown)
-  if (refusal !== null) return { ok: false, refusal: { code: refusal.code, message: refusal.message } }
+  if (refusal !== null) {
+    const { code, message, retryAfterSeconds } = refusal
+    return { ok: false, refusal: { code, message, retryAfterSeconds } }
+  }
   return { ok: false, fault: thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown) }
 }
 
@@ -24,7 +29,10 @@ export function refusalOf(thrown: unknown): Refusal | null {
 /** The value, or the error that it was. */
 export function unwrap(result: Result): unknown {
   if (result.ok) return result.value
-  if ('refusal' in result) throw new Refusal(result.refusal.code, result.refusal.message)
+  if ('refusal' in result) {
+    const { code, message, retryAfterSeconds } = result.refusal
+    throw new Refusal(code, message, retryAfterSeconds)
+  }
   throw new Error(result.fault)
 }
 

@@ -164,7 +164,9 @@ onEachDatabase((database) => {
     const order = { ...deviceOf('x').order, seq: 2 ** 40, recent: ['a', 'b'], forked: true }
     const full = { key: { kty: 'OKP' }, keyThumbprint: 'k', lastSeen: start, lastAddress: '::1', tags: ['t'] }
     const head = { sequence: 0, digest: 'A'.repeat(43) }
-    const device = { ...deviceOf('mirrored'), ...full, name: awkward, facts, order, head, reportedHead: head }
+    const progress = [{ action: 'a', step: 0, share: null, line: `${awkward}\0` }]
+    const said = { facts, order, head, reportedHead: head, progress }
+    const device = { ...deviceOf('mirrored'), ...full, name: awkward, ...said }
     await store.write('makeDevice', device)
     assert.deepEqual(await store.read('device', 'mirrored'), device)
     const bare = { ...deviceOf('bare'), head }
@@ -210,6 +212,15 @@ onEachDatabase((database) => {
     assert.deepEqual([...(await store.read('workOfDevices', []))], [])
     const many = numbers(500).map((n) => `device-${n}`)
     assert.deepEqual([...(await store.read('workOfDevices', [...many, 'worked']))], [['worked', 3]])
+  })
+
+  test('of devices that said how far their actions are, that is found, and no others', async () => {
+    const progress = [{ action: 'a', step: 1, share: 0.25, line: awkward }]
+    await store.write('makeDevice', { ...deviceOf('busy'), progress })
+    await store.write('makeDevice', deviceOf('calm'))
+    const said = await store.read('progressOf', ['busy', 'calm', 'unknown'])
+    assert.deepEqual([...said], [['busy', progress]])
+    assert.deepEqual([...(await store.read('progressOf', []))], [])
   })
 
   test('a history is complete and in order, whatever else the chain has heard in between', async () => {

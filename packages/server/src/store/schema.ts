@@ -35,6 +35,8 @@ export interface ActionRow {
   look_at: number | null
   /** `n` of this action's latest event; from there its history is walked back, without an index. */
   last_event: number | null
+  /** 0 only when it does not count as an open live response, now or ever again; taken off by whoever comes by. */
+  maybe_session: number
 }
 
 export interface DeviceRow {
@@ -55,6 +57,8 @@ export interface DeviceRow {
   statement_order: string
   /** Head of its chain of events as it last reported it. */
   reported_head: string | null
+  /** How far its actions are, as its last statement had it (`Progress[]`). */
+  progress: string | null
 }
 
 /** Head of each chain of events: a device's id, or `server`. Moved by compare-and-set, so that two cannot both append. */

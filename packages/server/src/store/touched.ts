@@ -4,6 +4,8 @@ import type { Alarm, Change } from '../app/ports.ts'
 /** What a transaction has touched; told to the bus after its commit, and forgotten when it is taken back. */
 export interface Touched {
   readonly actions: Set<string>
+  /** Those that have ended while a device had them. */
+  readonly ended: Set<string>
   /** Chains that grew by something that the device itself does not know yet. */
   readonly wake: Set<string>
   readonly alarms: Alarm[]
@@ -13,19 +15,22 @@ export interface Touched {
 
 export const nothingTouched = (): Touched => ({
   actions: new Set(),
+  ended: new Set(),
   wake: new Set(),
   alarms: [],
   heads: new Map(),
 })
 
-export function addTouched(to: Touched, { actions, wake, alarms }: Touched): void {
+export function addTouched(to: Touched, { actions, ended, wake, alarms }: Touched): void {
   for (const id of actions) to.actions.add(id)
+  for (const id of ended) to.ended.add(id)
   for (const id of wake) to.wake.add(id)
   to.alarms.push(...alarms)
 }
 
-export const changeOf = ({ actions, wake, alarms }: Touched): Change => ({
+export const changeOf = ({ actions, ended, wake, alarms }: Touched): Change => ({
   actions: [...actions],
+  ended: [...ended],
   wake: [...wake],
   alarms,
 })

@@ -4,7 +4,17 @@
  */
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
-import type { CommandOutcome, Enrolled, Facts, News, NewsItem, Reply, Statement } from '@countermand/contract'
+import type {
+  CommandOutcome,
+  Enrolled,
+  Facts,
+  Link,
+  LinkRequest,
+  News,
+  NewsItem,
+  Reply,
+  Statement,
+} from '@countermand/contract'
 import {
   CompactSign,
   calculateJwkThumbprint,
@@ -16,6 +26,7 @@ import {
   type JWK,
 } from 'jose'
 import { canonicalJson, sha256 } from './history.ts'
+import { sendPart } from './parts.ts'
 import { expectStatus, type Answer, type TestServer } from './server.ts'
 
 /** What was said, byte for byte: it can be said again. */
@@ -289,18 +300,22 @@ export class TestDevice {
     this.tell({ kind: 'finished', action: id, outcome: how, detail: null, commands })
   }
 
-  /** Brings the result of the first command, with the ticket of its last reply. */
-  async upload(id: string, content: string): Promise<Result> {
-    const path = `/device/actions/${id}/results/0`
-    const sent = { body: Buffer.from(content), headers: { 'content-type': 'application/octet-stream' } }
-    const answer = await this.server.ask<{ sha256: string; size: number }>({
-      method: 'PUT',
-      path,
-      token: this.memory.ticket,
-      ...sent,
-    })
-    const stored = expectStatus(200, answer)
-    return { ...stored, fileName: 'run.sh.json' }
+  /** Asks for a link with the ticket of its last reply. */
+  ask(id: string, wanted: LinkRequest, ticket: string | null = this.ticket): Promise<Answer<Link>> {
+    const path = `/device/actions/${id}/link`
+    return this.server.ask({ method: 'POST', path, token: ticket, body: wanted })
+  }
+
+  async link(id: string, wanted: LinkRequest): Promise<string> {
+    return expectStatus(200, await this.ask(id, wanted)).path
+  }
+
+  /** Brings the result of the first command, in one part. */
+  async upload(id: string, content: string | Buffer, fileName = 'run.sh.json'): Promise<Result> {
+    const bytes = Buffer.from(content)
+    const part = { offset: 0, bytes, whole: bytes }
+    const answer = await sendPart(this.server, await this.link(id, { result: 0 }), part)
+    return { ...expectStatus(200, answer), fileName }
   }
 
   get ticket(): string {

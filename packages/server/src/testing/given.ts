@@ -1,5 +1,5 @@
 /** Where a scenario begins: an action of `run.sh` on a device of its own, brought to some place of its life. */
-import type { MachineAction } from '@countermand/contract'
+import type { ActionParameters, ActionType, MachineAction } from '@countermand/contract'
 import { enrol, type TestDevice } from './device.ts'
 import { expectStatus, type TestServer } from './server.ts'
 
@@ -47,3 +47,15 @@ export async function cancel(
 
 export const kindsOf = (server: TestServer, id: string): readonly string[] =>
   server.history.ofAction(id).map(({ kind }) => kind.replace('action.', ''))
+
+/** A running action that is another kind of work than what tests issue: its row is changed before anybody looks. */
+export const runningAs =
+  (parameters: ActionParameters, type: ActionType = 'LiveResponse'): Start =>
+  async (server) => {
+    const { id, device } = await queued(server)
+    const [row] = server.rows.all('select asked from actions where id = ?', id)
+    const asked = JSON.stringify({ ...JSON.parse(String(row?.asked)), parameters })
+    server.rows.all('update actions set asked = ?, type = ? where id = ?', asked, type, id)
+    await device.bring(id, 'running')
+    return { id, device }
+  }

@@ -96,7 +96,12 @@ export interface ServerOptions {
   readonly before?: Pick<TestServer, 'folder' | 'clock'>
 }
 
-export const unlimited = ['--limits', 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,library=-/-']
+export const unlimited = [
+  '--limits',
+  'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,package=-/-,library=-/-',
+  '--sessions',
+  '-',
+]
 export const impatient = ['--settle-ms', '0']
 /** Who asks where nobody is named. */
 export const anyone = 'an application'

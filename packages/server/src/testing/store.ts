@@ -121,6 +121,7 @@ export const deviceOf = (id: string): Device => ({
   order: startOrder(''),
   head: { sequence: 0, digest: '' },
   reportedHead: null,
+  progress: null,
 })
 
 export const orderOf = (id: string, machineId: string, createdAt = start): Order => ({

@@ -37,6 +37,7 @@ export const testReads = {
 
 export const testWrites = {
   ...writes,
+  sessions: ({ actions }: Rooms, most: number) => actions.sessions(most),
   liveOf: ({ actions }: Rooms, machineId: string) => actions.liveOf(machineId),
   makeDevice: ({ devices }: Rooms, device: Device) => devices.create(device),
   makeAction: ({ actions }: Rooms, { order, commands }: { order: Order; commands: CommandOutcome[] }) =>

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { answerOf, client, say, show, showChange, type Action, type Api, type Entry } from './client.ts'
-import { cancelBody, runBody, scope, scriptName, scriptText } from './script.ts'
+import { cancelBody, packageBody, runBody, scanBody, scope, scriptName, scriptText } from './script.ts'
 
 interface Credentials {
   readonly apiUrl: string
@@ -31,24 +31,69 @@ async function main(): Promise<void> {
   upload.set('OverrideIfExists', 'true')
   show(await api('POST', '/api/libraryfiles', upload))
 
-  step(3, 'Run it on this host')
+  step(3, 'On this host: a package of evidence, and a virus scan of everything')
+  const collecting = await api<Action>(
+    'POST',
+    `/api/machines/${machineId}/collectInvestigationPackage`,
+    packageBody,
+  )
+  const scanning = await tried(() =>
+    api<Action>('POST', `/api/machines/${machineId}/runAntiVirusScan`, scanBody),
+  )
+
+  step(4, 'And a live response: put a file, run the script, fetch a file')
   const issued = await api<Action>('POST', `/api/machines/${machineId}/runliveresponse`, runBody)
   show(issued)
   const path = `/api/machineactions/${issued.id}`
 
-  step(4, 'Look: it runs')
+  step(5, 'Look: it runs')
   const running = await until(
     () => api<Action>('GET', path),
-    ({ status }) => status !== 'Pending',
+    ({ countermand: { progress } }) => progress !== null,
   )
   showChange(issued, running)
 
-  step(5, 'Wrong button: take it back')
+  step(6, 'The package is there, behind a link for half an hour')
+  await showPackage(api, collecting.id)
+
+  step(7, 'Wrong buttons: take them back')
+  if (scanning !== null)
+    showEnd(await api<Action>('POST', `/api/machineactions/${scanning.id}/cancel`, cancelBody))
   const cancelled = await api<Action>('POST', `${path}/cancel`, cancelBody)
   showChange(running, cancelled)
 
-  step(6, 'The proof, and the device’s own words for it')
+  step(8, 'The proof, and the device’s own words for it')
   await showProof(api, issued.id)
+}
+
+/** Null, and the server's words, where this host cannot do that. */
+async function tried(issue: () => Promise<Action>): Promise<Action | null> {
+  return issue().catch((thrown: unknown) => {
+    const text = thrown instanceof Error ? thrown.message : String(thrown)
+    if (!text.includes('ClientVersionNotSupported')) throw thrown
+    say(text)
+    return null
+  })
+}
+
+async function showPackage(api: Api, id: string): Promise<void> {
+  let shown = ''
+  const end = await until(
+    () => api<Action>('GET', `/api/machineactions/${id}`),
+    ({ status, countermand: { progress } }) => {
+      const line = JSON.stringify({ status, progress })
+      if (line !== shown) say(`  ${line}`)
+      shown = line
+      return status !== 'Pending' && status !== 'InProgress'
+    },
+    240,
+  )
+  if (end.status !== 'Succeeded') return say('  it takes its time; its link comes when it is Succeeded')
+  show(await api('GET', `/api/machineactions/${id}/getPackageUri`))
+}
+
+function showEnd({ status, countermand: { proof } }: Action): void {
+  say(JSON.stringify({ status, proof }))
 }
 
 async function askToken({ tokenUrl, clientId, clientSecret }: Credentials): Promise<string> {
@@ -91,10 +136,10 @@ async function readCredentials(folder: string): Promise<Credentials> {
   return credentials
 }
 
-async function until<T>(look: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
+async function until<T>(look: () => Promise<T>, isSo: (answer: T) => boolean, most = 60): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     const answer = await look()
-    if (isSo(answer) || tries === 60) return answer
+    if (isSo(answer) || tries === most) return answer
     await pause(500)
   }
 }

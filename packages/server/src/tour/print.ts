@@ -1,12 +1,12 @@
 import { join } from 'node:path'
-import { cancelBody, runBody, scope, scriptName, scriptText } from './script.ts'
+import { cancelBody, packageBody, runBody, scanBody, scope, scriptName, scriptText } from './script.ts'
 
 /** The tour as lines for a shell, made from the credentials file, so that no secret stands on the screen. */
 export function printTour(dataFolder: string, say: (line: string) => void): void {
   const printable = scriptText.replaceAll('\n', '\\n')
   const lines = [
     '',
-    'A script that runs on this host, taken back with proof. Paste this into a second terminal, or say: npm run tour',
+    'A package of evidence, a virus scan and a script on this host; the last two taken back with proof. Paste this into a second terminal, or say: npm run tour',
     '',
     `c() { node -p "require('${join(dataFolder, 'credentials.json')}').$1"; }`,
     `pick() { node -p "JSON.parse(require('fs').readFileSync(0)).$1"; }`,
@@ -14,8 +14,11 @@ export function printTour(dataFolder: string, say: (line: string) => void): void
     `api() { p=$1; shift; curl -s -H "Authorization: Bearer $TOKEN" "$(c apiUrl)/api/$p" "$@"; echo; }`,
     `printf '${printable}' > /tmp/${scriptName}`,
     `api libraryfiles -F file=@/tmp/${scriptName} -F OverrideIfExists=true`,
+    `api machines/$(c machineId)/collectInvestigationPackage -d '${JSON.stringify(packageBody)}'`,
+    `SCAN=$(api machines/$(c machineId)/runAntiVirusScan -d '${JSON.stringify(scanBody)}'); echo "$SCAN"`,
     `ID=$(api machines/$(c machineId)/runliveresponse -d '${JSON.stringify(runBody)}' | pick id); sleep 2`,
     'api machineactions/$ID',
+    `api machineactions/$(echo "$SCAN" | pick id)/cancel -d '${JSON.stringify(cancelBody)}'`,
     `api machineactions/$ID/cancel -d '${JSON.stringify(cancelBody)}'`,
     'api countermand/actions/$ID/events',
     '',

@@ -224,6 +224,14 @@ const rows: readonly Planted[] = [
     what: /not in the list of live actions/,
   },
   {
+    name: 'of an open live response that is counted no more is changed',
+    plant: (copy, given) => copy.run('update actions set maybe_session = 0 where id = ?', given.waiting),
+    on: ({ idle }) => idle.machineId,
+    kind: 'changed row',
+    where: /^actions/,
+    what: /not in the list of open live responses/,
+  },
+  {
     name: 'of an open action that nobody looks at by its deadline is changed',
     plant: (copy, given) => copy.run('update actions set look_at = look_at * 2 where id = ?', given.running),
     on: open,
@@ -241,7 +249,7 @@ const rows: readonly Planted[] = [
     name: 'of an action that nobody requested was added',
     plant: (copy, given) =>
       copy.run(
-        `insert into actions select (select max(n) from actions) + 1, 'x', machine_id, type, requestor, created_at, asked, state, phase, version, maybe_live, look_at, last_event from actions where id = ?`,
+        `insert into actions select (select max(n) from actions) + 1, 'x', machine_id, type, requestor, created_at, asked, state, phase, version, maybe_live, look_at, last_event, maybe_session from actions where id = ?`,
         given.stopped,
       ),
     kind: 'added row',

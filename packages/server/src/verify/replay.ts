@@ -21,6 +21,7 @@ const happenings: Readonly<Record<ActionEvent['kind'], Happening>> = {
   not_received: { origin: 'absent', fields: [] },
   journal_lost: { origin: 'absent', fields: [] },
   started: { origin: 'news', fields: ['commands'] },
+  stepped: { origin: 'news', fields: ['commands'] },
   ended: { origin: 'news', fields: ['commands'] },
   finished: { origin: 'news', fields: ['outcome', 'detail', 'commands'] },
   cancel_acknowledged: { origin: 'news', fields: [] },

@@ -2,6 +2,7 @@
 import type { Selectable } from 'kysely'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen, isUndelivered } from '../core/action.ts'
+import { isInTheWay } from '../core/request.ts'
 import { toRow } from '../store/actions.ts'
 import type { ActionRow } from '../store/schema.ts'
 import { isSame } from './chain.ts'
@@ -27,10 +28,17 @@ export function checkAction(row: Row, replayed: Replayed | undefined, newest: nu
   throw new Fault('changed row', where, `its ${name} is ${found}, and by its events it is ${wanted}`)
 }
 
-/** Both may say more than is so, and never less: what no list leads to is never ended, and never taken back. */
+/** They may say more than is so, and never less: what no list leads to is never ended, taken back or counted. */
 function checkLists(row: Row, action: Action, where: string): void {
   if (row.maybe_live !== 1 && (isOpen(action) || isUndelivered(action))) {
     throw new Fault('changed row', where, 'it is live by its events, and not in the list of live actions')
+  }
+  if (row.maybe_session !== 1 && action.type === 'LiveResponse' && isInTheWay(action)) {
+    throw new Fault(
+      'changed row',
+      where,
+      'it is open by its events, and not in the list of open live responses',
+    )
   }
   const { deadlineAt } = action
   if (deadlineAt === null || (row.look_at !== null && row.look_at <= deadlineAt.getTime())) return

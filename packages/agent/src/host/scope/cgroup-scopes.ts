@@ -14,6 +14,7 @@ import {
   membersOf,
   placesIn,
   removeGroup,
+  thawGroup,
   type Place,
 } from './cgroup.ts'
 import { everybodyLeft, keyOf, killAll, mostListed, openHunt, stopAll } from './hunt.ts'
@@ -99,11 +100,11 @@ function cgroupScopes(parent: string, mount: string): Scopes {
     exitStatus,
     isAlive: async (scope) => (await isPopulatedIn(mount, scope)) === true,
 
-    async end(scope, actionId, { patienceMs = defaultPatienceMs } = {}) {
+    async end(scope, actionId, { patienceMs = defaultPatienceMs, keep = false } = {}) {
       refuseUnlessOf(scope, actionId)
       const finds = told.get(scope) ?? { killed: new Map(), strays: new Map() }
       told.set(scope, finds)
-      const ended = await endGroup({ mount, scope, actionId, finds, patienceMs })
+      const ended = await endGroup({ mount, scope, actionId, finds, patienceMs, keep })
       told.delete(scope)
       return ended
     },
@@ -121,9 +122,10 @@ interface End {
   readonly actionId: string
   readonly finds: Finds
   readonly patienceMs: number
+  readonly keep: boolean
 }
 
-async function endGroup({ mount, scope, actionId, finds, patienceMs }: End): Promise<Ended> {
+async function endGroup({ mount, scope, actionId, finds, patienceMs, keep }: End): Promise<Ended> {
   const deadline = performance.now() + patienceMs
   const leftMs = (): number => Math.max(0, deadline - performance.now())
   await freezeGroup(scope, Math.min(longestFreezeMs, patienceMs))
@@ -132,7 +134,7 @@ async function endGroup({ mount, scope, actionId, finds, patienceMs }: End): Pro
   // Strays are found while their parents are still there, and killed once they can no longer come back in.
   const hunt = openHunt({ actionId, roots: members, looks: 1 })
   await stopAll(hunt, leftMs())
-  const isGone = await isTrueWithin(leftMs(), () => tryRemove(mount, scope))
+  const isGone = await isTrueWithin(leftMs(), () => tryEmpty(mount, scope, keep))
   const isQuiet = await killAll(hunt, leftMs())
   for (const { process, found } of [...hunt.met.values()].slice(0, mostListed))
     finds.strays.set(keyOf(process), found)
@@ -141,9 +143,10 @@ async function endGroup({ mount, scope, actionId, finds, patienceMs }: End): Pro
 }
 
 /** One attempt. The proof is both: not populated, and then removed; a dead member may stand in /proc for long. */
-async function tryRemove(mount: string, scope: string): Promise<boolean> {
+async function tryEmpty(mount: string, scope: string, keep: boolean): Promise<boolean> {
   const populated = await isPopulatedIn(mount, scope)
   if (populated === null) return true
+  if (!populated && keep) return thawGroup(scope).then(() => true)
   if (!populated) return removeGroup(scope)
   await killGroup(scope)
   return false

@@ -53,6 +53,11 @@ export async function freezeGroup(group: string, withinMs: number): Promise<bool
   })
 }
 
+/** Lets run what comes into the group from now on. One that is gone is no error. */
+export async function thawGroup(group: string): Promise<void> {
+  await orNullIfGone(writeFile(join(group, 'cgroup.freeze'), '0', { flag: 'r+' }))
+}
+
 /** Sends SIGKILL to everything in the group and below; what is frozen dies too, without being thawed. */
 export async function killGroup(group: string): Promise<void> {
   try {

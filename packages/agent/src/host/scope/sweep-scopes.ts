@@ -34,11 +34,11 @@ export function sweepScopes(folder: string, why: string): Scopes {
     exitStatus,
     isAlive: async (scope) => look(await huntIn(scope), () => undefined) > 0,
 
-    async end(scope, actionId, { patienceMs = defaultPatienceMs } = {}) {
+    async end(scope, actionId, { patienceMs = defaultPatienceMs, keep = false } = {}) {
       refuseUnlessOf(scope, actionId)
       const hunt = await huntIn(scope, hunts.get(scope))
       hunts.set(scope, hunt)
-      const ended = await endSwept({ folder, scope, hunt, patienceMs })
+      const ended = await endSwept({ folder, scope, hunt, patienceMs, keep })
       hunts.delete(scope)
       return ended
     },
@@ -80,14 +80,15 @@ interface End {
   readonly scope: string
   readonly hunt: Hunt
   readonly patienceMs: number
+  readonly keep: boolean
 }
 
-async function endSwept({ folder, scope, hunt, patienceMs }: End): Promise<Ended> {
+async function endSwept({ folder, scope, hunt, patienceMs, keep }: End): Promise<Ended> {
   const deadline = performance.now() + patienceMs
   const leftMs = (): number => Math.max(0, deadline - performance.now())
   await stopAll(hunt, leftMs())
   let isQuiet = await killAll(hunt, leftMs())
-  if (isQuiet) {
+  if (isQuiet && !keep) {
     // Not a folder of ours if the scope is a cgroup of a time when there were some.
     if (dirname(scope) === folder) await rm(scope, { recursive: true, force: true })
     // A wrapper may have entered before the removal and after the last look; none can any more.

@@ -8,7 +8,7 @@ export const wrapperName = 'countermand-wrapper'
 /** Was it our own shell around the script, or its `sync` of the exit status; not something that the script had left? */
 export const isWrapper = ({ command }: Found): boolean =>
   command.startsWith(`/bin/sh -c ${wrapperName} ${wrapperName} `) ||
-  /^sync .*\/run(\/exit\.tmp)?$/.test(command)
+  /^sync .*\/run\/\d+(\/exit\.tmp)?$/.test(command)
 
 /** Exit statuses of a wrapper that ran nothing. */
 export const wrapperExit = { cannotEnter: 10, cannotWrite: 11 } as const

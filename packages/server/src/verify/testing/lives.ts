@@ -17,6 +17,9 @@ export interface Lives {
   /** Has an action that runs and is being cancelled. */
   readonly open: TestDevice
   readonly running: string
+  /** Has one that waits. */
+  readonly idle: TestDevice
+  readonly waiting: string
   readonly copied: TestDevice
   /** What the calm one was answered last. */
   readonly reply: Reply
@@ -41,7 +44,9 @@ export async function live(server: TestServer): Promise<Lives> {
   await open.bring(running, 'running')
   await cancel(server, running)
   await open.sync()
-  return { busy, former, calm, succeeded, stopped, open, running, copied, reply }
+  const idle = await enrol(server, { name: 'idle' })
+  const { id: waiting } = await server.issue(idle.machineId)
+  return { busy, former, calm, succeeded, stopped, open, running, idle, waiting, copied, reply }
 }
 
 async function ended(server: TestServer, device: TestDevice): Promise<string> {

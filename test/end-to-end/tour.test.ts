@@ -1,0 +1,40 @@
+/** What a newcomer is shown: the tour as a program, and its lines as they are printed to be pasted. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { needs } from '../needs.ts'
+import { openWorld, type World } from './fixture.ts'
+
+const timeout = 180_000
+const run = promisify(execFile)
+const sources = join(import.meta.dirname, '../../packages/server/src')
+
+describe.skipIf(!needs('root') || !needs('cgroup2'))('the tour', { timeout }, () => {
+  let world: World
+  beforeAll(async () => void (world = await openWorld({ embedded: true })), timeout)
+  afterAll(async () => world.close(), timeout)
+
+  test('ends in an action that was cancelled, with proof; the package that it has collected can be fetched', async () => {
+    const { stdout } = await run(process.execPath, [
+      join(sources, 'tour/main.ts'),
+      '--data',
+      world.dataFolder,
+    ])
+    assert.match(stdout.trim().split('\n').at(-1) ?? '', /^\{"status":"Cancelled","proof":"reverted",/)
+    const link = /"value": "(http:\/\/\S+\/download\/\S+)"/.exec(stdout)?.[1] ?? ''
+    const zip = Buffer.from(await (await fetch(link)).arrayBuffer())
+    assert.equal(zip.subarray(0, 2).toString('latin1'), 'PK')
+  })
+
+  test('as lines for a shell does the same', async () => {
+    const lines = world.server.output().split('\n')
+    const first = lines.findIndex((line) => line.startsWith('c() {'))
+    const last = lines.findIndex((line) => line.startsWith('api countermand/actions/'))
+    assert.ok(first >= 0 && last > first, world.server.output())
+    const { stdout } = await run('/bin/bash', ['-c', lines.slice(first, last + 1).join('\n')])
+    assert.match(stdout, /"status":"Cancelled"/)
+    assert.match(stdout, /"kind":"action.cancelled"/)
+  })
+})

@@ -1,0 +1,167 @@
+/** Every row of `docs/steps.md`, with a real server, a real agent and real programs. */
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import type { MachineAction } from '@countermand/contract'
+import { isOver } from '../end-to-end/api.ts'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { groupsOf, processesWith } from '../end-to-end/fixture.ts'
+import { until } from '../end-to-end/program.ts'
+import { assertVerified } from '../faults/acts.ts'
+import { needs } from '../needs.ts'
+import {
+  asItWas,
+  between,
+  bringTo,
+  issueBy,
+  newFile,
+  oldFile,
+  openPlay,
+  putFolder,
+  restore,
+  type Play,
+} from './actions.ts'
+import { openStage, type Stage } from './stage.ts'
+import { readTable, type Row } from './table.ts'
+
+const timeout = 120_000
+const rows = readTable().map((row, index) => ({ ...row, number: index + 1 }))
+const isLimited = ({ comes }: Row): boolean => comes === 'its limit'
+const short = 'LiveResponse=3,GetFile=3,CollectInvestigationPackage=3,RunAntiVirusScan=3'
+const isAble = needs('root') && needs('cgroup2') && needs('clamscan')
+
+describe.skipIf(!isAble).each([
+  ['as they come', [], rows.filter((row) => !isLimited(row))],
+  ['with short limits', ['--run-limits', short], rows.filter(isLimited)],
+] as const)('the steps of actions, %s', (_name, flags, some) => {
+  let stage: Stage
+  beforeAll(async () => void (stage = await openStage(flags)), timeout)
+  afterAll(async () => stage.close(), timeout)
+  let play: Play
+  // What one row has broken is not the next one's trouble.
+  afterEach(async () => {
+    const { world } = stage
+    restore(play)
+    if (!isUp(() => world.server.pid)) await world.startServer()
+    if (!isUp(() => world.device.program.pid)) await world.device.start()
+    if (play.id === '' || isOver(await world.api.action(play.id))) return
+    await world.api.cancel(play.id)
+    await world.api.untilOver(play.id)
+  }, timeout)
+
+  test.each(some)('$number: a $action, $at; then $comes: $status', { timeout }, async (row) => {
+    play = openPlay(stage, row.number)
+    const { world } = stage
+    if (!isUp(() => world.device.program.pid)) await world.device.start()
+    const issueIt = issueBy[row.action]
+    const happen = between[row.comes]
+    assert.ok(issueIt && happen, `nobody knows ${row.action} and ${row.comes}`)
+    await bringTo(row.at, play, () => issueIt(play))
+    const answers = await happen(play)
+    expect(answers.every((status) => status === (row.at === 'over' ? 400 : 200))).toBe(true)
+    // A limit has to come by itself.
+    if (isLimited(row))
+      await world.api.untilAction(play.id, 'its limit', ({ status }) => status === 'TimeOut')
+    // What was cancelled ends while it is held; the rest is let go.
+    if (row.status !== 'Cancelled') restore(play)
+    if (!isUp(() => world.device.program.pid)) await world.device.start()
+    const action = await world.api.untilOver(play.id)
+    restore(play)
+    assertRow(row, action)
+    await assertLeft(row, play, action)
+    await assertVerified(world)
+  })
+})
+
+function assertRow(row: Row, { status, countermand, commands }: MachineAction): void {
+  const found = {
+    status,
+    proof: countermand.proof,
+    commands: commands.map(({ commandStatus }) => commandStatus),
+  }
+  const { proof, commands: states } = row
+  assert.deepEqual(
+    found,
+    { status: row.status, proof, commands: states },
+    JSON.stringify({ countermand, commands }),
+  )
+  if (status === 'Cancelled')
+    for (const { commandStatus, errors } of commands)
+      if (commandStatus === 'Failed') assert.deepEqual(errors, ['cancelled'])
+  assert.deepEqual(countermand.effect.residues, [])
+}
+
+async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<void> {
+  const { world, signatures } = play.stage
+  assert.deepEqual(processesWith(play.word).concat(processesWith(signatures).filter(isNoAgent(play))), [])
+  assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
+
+  const isPut = row.left === 'files'
+  const place = (name: string): string => join(putFolder(play), name)
+  assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
+  assert.equal(readFileSync(place(oldFile(play)), 'utf8'), isPut ? 'as it is put' : asItWas)
+  const others = readdirSync(putFolder(play)).filter((name) => name.includes(play.word))
+  assert.equal(others.length, isPut ? 2 : 1, others.join())
+
+  // All of it that the device kept for itself goes once the server has heard.
+  await until(
+    'the action to be forgotten',
+    () => !existsSync(join(world.device.dataFolder, 'journal', play.id)),
+  )
+  const onServer = join(world.dataFolder, 'files')
+  await until('half uploads to be gone', () => !existsSync(join(onServer, 'uploads', play.id)))
+  const results = filesBelow(join(onServer, 'results', play.id))
+  const expected = await resultsOf(row, play, action)
+  assert.equal(results.length, expected, results.join())
+}
+
+/** How many results there should be; and that they are what they should be. */
+async function resultsOf(row: Row, play: Play, { id, commands }: MachineAction): Promise<number> {
+  const { api } = play.stage.world
+  if (row.left === 'result') {
+    const zip = await download(await api.ask('GET', `/api/machineactions/${id}/getPackageUri`))
+    assert.equal(zip.subarray(0, 4).toString('latin1'), 'PK\x03\x04')
+    assert.ok(zip.includes('summary.txt'))
+  }
+  if (row.action === 'package') return row.left === 'result' ? 1 : 0
+  if (commands[3]?.commandStatus === 'Completed') {
+    const path = `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=3)`
+    const content = await download(await api.ask('GET', path))
+    assert.ok(
+      gunzipSync(content).equals(readFileSync(join(play.folder, 'wanted.bin'))),
+      'the file is another one',
+    )
+  }
+  // A script that was ended by its limit leaves what it had written until then.
+  return commands.filter(
+    ({ commandStatus, command, errors }) =>
+      command.type !== 'PutFile' &&
+      (commandStatus === 'Completed' || (command.type === 'RunScript' && /limit/.test(errors.join()))),
+  ).length
+}
+
+async function download(answer: Response): Promise<Buffer> {
+  const { value }: { value: string } = JSON.parse(await answer.text())
+  return Buffer.from(await (await fetch(value)).arrayBuffer())
+}
+
+const filesBelow = (folder: string): readonly string[] =>
+  existsSync(folder)
+    ? readdirSync(folder, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+    : []
+
+const isNoAgent =
+  ({ stage }: Play) =>
+  (pid: number): boolean =>
+    pid !== stage.world.device.program.pid
+
+function isUp(pid: () => number): boolean {
+  try {
+    return pid() > 0
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,41 @@
+/** The table of `docs/steps.md`, as it stands there. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+
+export interface Row {
+  readonly action: string
+  readonly at: string
+  /** What comes between. */
+  readonly comes: string
+  readonly status: string
+  readonly proof: string | null
+  /** The states of its commands. */
+  readonly commands: readonly string[]
+  readonly left: string
+}
+
+const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
+
+/** @throws Error for a line that is no row of seven columns */
+export function readTable(): readonly Row[] {
+  const text = readFileSync(join(import.meta.dirname, '../../docs/steps.md'), 'utf8')
+  const lines = text.split('\n').filter((line) => line.startsWith('|'))
+  return lines.slice(2).map((line) => {
+    const cells = line
+      .split('|')
+      .slice(1, -1)
+      .map((cell) => cell.trim())
+    if (cells.length !== 7) throw new Error(`not a row: ${line}`)
+    const [action = '', at = '', comes = '', status = '', proof = '', commands = '', left = ''] = cells
+    const states = commands.split(' ').filter((letter) => letter !== '')
+    return {
+      action,
+      at,
+      comes,
+      status,
+      proof: proof === '' ? null : proof,
+      commands: states.map((letter) => words[letter] ?? letter),
+      left,
+    }
+  })
+}
