@@ -65,6 +65,12 @@ describe.skipIf(!needs('root') || !needs('cgroup2') || !needs('clamscan'))(
       const { id } = await scan('Full')
       await world.api.untilAction(id, 'running', isRunning)
       await atWork()
+      // Meanwhile it says which file it looks at.
+      await world.api.untilAction(
+        id,
+        'at a file',
+        ({ countermand }) => countermand.progress?.line?.startsWith('/') === true,
+      )
       const { status, action } = await world.api.cancel(id)
       assert.deepEqual([status, action.status, action.countermand.proof], [200, 'Cancelled', 'stopped'])
       assert.deepEqual(scanners(), [])
