@@ -41,7 +41,11 @@ export function openPuts(folder: string): Puts {
       return { place, inode, kept: there === null ? null : join(actionFolder, `kept-${basename(name)}`) }
     },
     put: async (from, { place, kept }) => {
-      if (kept !== null) await rename(place, kept)
+      if (kept !== null) {
+        await rename(place, kept)
+        // Before the new one takes its place: a power cut must not find neither.
+        await syncFolder(dirname(kept))
+      }
       await rename(from, place)
       await syncFolder(dirname(place))
       await syncFolder(dirname(from))
