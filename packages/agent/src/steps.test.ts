@@ -1,6 +1,6 @@
 /** Several commands in one action: each begun by leave, journalled, told; a cancel between any two of them. */
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -186,6 +186,18 @@ describe('a cancel', () => {
       assert.deepEqual(states(outcome), ['Completed', 'Completed', 'Failed'])
       assert.equal(readFileSync(place('old'), 'utf8'), 'as it was')
       assert.equal(existsSync(place('new')), false)
+    }))
+
+  test('takes a file back that was put twice: what was there before the first is there again', () =>
+    staged({}, async ({ parts, machine, id, place, folder }) => {
+      mkdirSync(join(folder, 'put'))
+      writeFileSync(place('old'), 'as it was')
+      await parts.order({ offers: [offerOfCommands(id, [putOf('old'), putOf('old'), scriptNamed('a.sh')])] })
+      await until('the script', () => machine.isAlive(id))
+      await parts.order({ cancels: [id] })
+      assert.equal((await parts.outcome(id)).kind, 'reverted')
+      assert.equal(readFileSync(place('old'), 'utf8'), 'as it was')
+      assert.deepEqual(readdirSync(join(folder, 'put')), ['old'])
     }))
 
   test('names what it could not take back: a file that somebody has replaced since', () =>

@@ -2,7 +2,7 @@
  * One action, from the journal to its outcome: step after step, each begun by leave of the server and under the journal's eyes.
  * It is the same for all types; what they differ in is their steps.
  */
-import type { CommandOutcome, Progress } from '@countermand/contract'
+import { notBegun, type CommandOutcome, type Progress } from '@countermand/contract'
 import { CannotBeDone, type Prepared, type Run, type Step, type Undone } from './executors/executor.ts'
 import { executors } from './executors/index.ts'
 import type { Record, Verdict } from './journal.ts'
@@ -12,15 +12,6 @@ import type { RunnerParts } from './runner.ts'
 import { plainly } from './trouble.ts'
 import { agentVersion } from './version.ts'
 import { endOf, type Since, type Stops, type UnderWay } from './under-way.ts'
-
-const created = (index: number): CommandOutcome => ({
-  index,
-  status: 'Created',
-  startedAt: null,
-  endedAt: null,
-  errors: [],
-  result: null,
-})
 
 type Start = Verdict & { readonly verdict: 'start' }
 
@@ -43,7 +34,7 @@ export class Task {
     this.id = record.offer.id
     this.patience = new Patience(parts, this.id, stops.leaving)
     this.steps = executors[record.offer.type](record.offer)
-    this.stands = record.stand?.steps ?? this.steps.map((_, index) => created(index))
+    this.stands = record.stand?.steps ?? this.steps.map((_, index) => notBegun(index))
   }
 
   async run(): Promise<void> {
@@ -67,7 +58,7 @@ export class Task {
     await this.patience.conclude({
       kind: 'refused_start',
       action: this.id,
-      commands: this.steps.map((_, index) => created(index)),
+      commands: this.steps.map((_, index) => notBegun(index)),
     })
   }
 
@@ -300,6 +291,7 @@ export class Task {
     const action = { actionId: offer.id, folder }
     return {
       offer,
+      index,
       folder,
       signal,
       host,

@@ -98,6 +98,16 @@ export const CommandOutcome = Type.Object({
 })
 export type CommandOutcome = Static<typeof CommandOutcome>
 
+/** A step that nobody has begun. */
+export const notBegun = (index: number): CommandOutcome => ({
+  index,
+  status: 'Created',
+  startedAt: null,
+  endedAt: null,
+  errors: [],
+  result: null,
+})
+
 const about = { n: Type.Integer({ minimum: 1 }), previous: Digest, at: DeviceTime, action: Id }
 const Commands = Type.Array(CommandOutcome, { maxItems: 100 })
 const Residues = Type.Array(Words, { maxItems: 1000 })

@@ -5,6 +5,8 @@ import type { Put } from '../host/put.ts'
 /** One step of an action being carried out. */
 export interface Run {
   readonly offer: Offer
+  /** Which step it is. */
+  readonly index: number
   readonly host: Host
   readonly agentVersion: string
   /** The action's own folder, for as long as it is held. */

@@ -17,9 +17,11 @@ export const putFile = (file: PutFile): Step => ({
     // An earlier agent may have died over it: what it did is taken back, and done anew.
     await takeBack(run)
     const from = await run.fetch(wanted(file))
-    const put = await run.host.puts.plan(from, file.fileName, run.folder).catch((thrown: unknown) => {
-      throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))
-    })
+    const put = await run.host.puts
+      .plan(from, file.fileName, `${run.folder}/kept-${run.index}`)
+      .catch((thrown: unknown) => {
+        throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))
+      })
     await run.promise(put)
     run.signal.throwIfAborted()
     await run.host.puts.put(from, put)

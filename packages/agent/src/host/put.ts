@@ -18,8 +18,8 @@ export interface Put {
 export interface Puts {
   /** Where files are put. */
   readonly folder: string
-  /** What it will take to put `from` under `name`. Changes nothing. Throws in plain words for a place that holds no plain file. */
-  plan(from: string, name: string, actionFolder: string): Promise<Put>
+  /** What it will take to put `from` under `name`, and to keep at `keptAt` what is there now. Changes nothing. Throws in plain words for a place that holds no plain file. */
+  plan(from: string, name: string, keptAt: string): Promise<Put>
   /** Puts it; on disk when this resolves. */
   put(from: string, put: Put): Promise<void>
   /** Takes it back, and what was there before is there again. Safe twice, and where it was never put. Returns what remains. */
@@ -30,7 +30,7 @@ export interface Puts {
 export function openPuts(folder: string): Puts {
   return {
     folder,
-    plan: async (from, name, actionFolder) => {
+    plan: async (from, name, keptAt) => {
       const place = join(folder, basename(name))
       await makeFolder(folder)
       const there = await find(place)
@@ -38,7 +38,7 @@ export function openPuts(folder: string): Puts {
         throw new Error(`${place} is not a plain file and is not replaced.`)
       const inode = (await find(from))?.inode
       if (inode === undefined) throw new Error(`${from} has gone.`)
-      return { place, inode, kept: there === null ? null : join(actionFolder, `kept-${basename(name)}`) }
+      return { place, inode, kept: there === null ? null : keptAt }
     },
     put: async (from, { place, kept }) => {
       if (kept !== null) {

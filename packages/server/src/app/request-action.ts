@@ -1,6 +1,7 @@
 import {
   actions as types,
   commandsOf,
+  notBegun,
   type ActionParameters,
   type ActionType,
   type CommandOutcome,
@@ -59,14 +60,5 @@ export async function issueAction(
 /** The steps of an action before any was begun: its commands, or the one that it is. */
 export function stepsOf(parameters: ActionParameters): readonly CommandOutcome[] {
   const commands = commandsOf(parameters)
-  return commands.length === 0 ? [created(0)] : commands.map((_, index) => created(index))
+  return commands.length === 0 ? [notBegun(0)] : commands.map((_, index) => notBegun(index))
 }
-
-const created = (index: number): CommandOutcome => ({
-  index,
-  status: 'Created',
-  startedAt: null,
-  endedAt: null,
-  errors: [],
-  result: null,
-})
