@@ -14,6 +14,7 @@ import {
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
+import { plainly } from './trouble.ts'
 import { digestOf } from './news.ts'
 import { openOrder } from './verify.ts'
 
@@ -66,6 +67,11 @@ export async function enrol(
     method: 'POST',
     body: jws,
     signal: AbortSignal.timeout(30_000),
+  }).catch((thrown: unknown) => {
+    throw new EnrolmentError(
+      `The server that the token names, ${server}, was not reached: ${plainly(thrown)}. The token is still good; start again once it can be.`,
+      { cause: thrown },
+    )
   })
   const text = await response.text()
   if (!response.ok) throw new EnrolmentError(`The server answered ${response.status}: ${text}`)
