@@ -1,6 +1,6 @@
 /** The three actions of the table: how each is issued, how it is held at a step, and how it is let go. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { MachineAction } from '@countermand/contract'
@@ -21,6 +21,7 @@ export interface Play {
 export const newFile = ({ word }: Play): string => `new-${word}`
 export const oldFile = ({ word }: Play): string => `old-${word}`
 export const asItWas = 'as it was'
+export const strangers = 'somebody else’s'
 export const putFolder = ({ stage }: Play): string => join(stage.world.device.dataFolder, 'put')
 
 /** Three quarters of a part, and no two of its bytes alike, so that it takes its time on a slow line. */
@@ -208,6 +209,12 @@ export const between: Readonly<Record<string, (play: Play) => Promise<readonly n
   'the server’s death, a cancel': async (play) => {
     await serverDies(play)
     await play.stage.world.startServer()
+    return [await cancel(play)]
+  },
+  'a stranger’s file in the place of the second, a cancel': async (play) => {
+    const place = join(putFolder(play), oldFile(play))
+    writeFileSync(`${place}.strange`, strangers)
+    renameSync(`${place}.strange`, place)
     return [await cancel(play)]
   },
   'a cut of the connection': async ({ stage }) => {

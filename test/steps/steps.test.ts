@@ -20,6 +20,7 @@ import {
   openPlay,
   putFolder,
   restore,
+  strangers,
   type Play,
 } from './actions.ts'
 import { openStage, type Stage } from './stage.ts'
@@ -64,7 +65,7 @@ describe.skipIf(!isAble).each([
     if (isLimited(row))
       await world.api.untilAction(play.id, 'its limit', ({ status }) => status === 'TimeOut')
     // What was cancelled ends while it is held; the rest is let go.
-    if (row.status !== 'Cancelled') restore(play)
+    if (row.status !== 'Cancelled' && row.left !== 'residue') restore(play)
     if (!isUp(() => world.device.program.pid)) await world.device.start()
     const action = await world.api.untilOver(play.id)
     restore(play)
@@ -89,7 +90,8 @@ function assertRow(row: Row, { status, countermand, commands }: MachineAction): 
   if (status === 'Cancelled')
     for (const { commandStatus, errors } of commands)
       if (commandStatus === 'Failed') assert.deepEqual(errors, ['cancelled'])
-  assert.deepEqual(countermand.effect.residues, [])
+  const { residues } = countermand.effect
+  assert.deepEqual(residues.length, row.left === 'residue' ? 1 : 0, residues.join())
 }
 
 async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<void> {
@@ -97,12 +99,15 @@ async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<
   assert.deepEqual(processesWith(play.word).concat(processesWith(signatures).filter(isNoAgent(play))), [])
   assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
 
-  const isPut = row.left === 'files'
   const place = (name: string): string => join(putFolder(play), name)
+  const textIn = (path: string): string => readFileSync(path, 'utf8')
+  const isPut = row.left === 'files'
   assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
-  assert.equal(readFileSync(place(oldFile(play)), 'utf8'), isPut ? 'as it is put' : asItWas)
+  const expectedText = row.left === 'residue' ? strangers : isPut ? 'as it is put' : asItWas
+  assert.equal(textIn(place(oldFile(play))), expectedText)
+  if (row.left === 'residue') assert.equal(textIn(place(`${oldFile(play)}.former`)), asItWas)
   const others = readdirSync(putFolder(play)).filter((name) => name.includes(play.word))
-  assert.equal(others.length, isPut ? 2 : 1, others.join())
+  assert.equal(others.length, row.left === 'nothing' || row.left === 'result' ? 1 : 2, others.join())
 
   // All of it that the device kept for itself goes once the server has heard.
   await until(
