@@ -301,7 +301,7 @@ export class Task {
       programFolder: this.folderOf(index),
       fetch: (file) => transfer.fetch({ ...file, ...action }, signal),
       deliver: (content) => transfer.deliver({ actionId: offer.id, index, content }, signal),
-      look: (share, line) => (this.look = { share, line }),
+      look: (share, line) => (this.look = { share: share && Math.round(share * 1000) / 1000, line }),
       promise: (put) => journal.promise(offer.id, index, put),
       promised: () => journal.promised(offer.id, index),
     }

@@ -18,7 +18,7 @@ export function printTour(dataFolder: string, say: (line: string) => void): void
     `SCAN=$(api machines/$(c machineId)/runAntiVirusScan -d '${JSON.stringify(scanBody)}'); echo "$SCAN"`,
     `ID=$(api machines/$(c machineId)/runliveresponse -d '${JSON.stringify(runBody)}' | pick id); sleep 2`,
     'api machineactions/$ID',
-    `api machineactions/$(echo "$SCAN" | pick id)/cancel -d '${JSON.stringify(cancelBody)}'`,
+    `case $SCAN in *'"id"'*) api machineactions/$(echo "$SCAN" | pick id)/cancel -d '${JSON.stringify(cancelBody)}';; esac`,
     `api machineactions/$ID/cancel -d '${JSON.stringify(cancelBody)}'`,
     'api countermand/actions/$ID/events',
     '',
