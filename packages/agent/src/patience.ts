@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { News } from '@countermand/contract'
 import type { Ended } from './host/types.ts'
 import { killPoint } from './kill-points.ts'
-import type { RunnerParts } from './runner.ts'
+import type { RunnerParts } from './runner-parts.ts'
 import { plainly } from './trouble.ts'
 
 const longestPauseMs = 5_000

@@ -4,25 +4,12 @@
  * next agent to take up.
  */
 import type { Progress } from '@countermand/contract'
-import { startWithinMs } from '@countermand/contract'
-import type { Host } from './host/host.ts'
-import type { Journal, Record } from './journal.ts'
-import type { NewsLog } from './news.ts'
+import type { Record } from './journal.ts'
 import { beforeAnotherTry } from './patience.ts'
+import { openPermits } from './permits.ts'
+import type { RunnerParts, Stops } from './runner-parts.ts'
 import { Task } from './task.ts'
-import type { Transfer } from './transfer.ts'
 import { plainly } from './trouble.ts'
-import type { Stops } from './under-way.ts'
-
-export interface RunnerParts {
-  readonly journal: Journal
-  readonly news: NewsLog
-  readonly host: Host
-  readonly transfer: Transfer
-  /** There is news, or a permission is needed. */
-  readonly syncSoon: () => void
-  readonly log: (line: string) => void
-}
 
 export interface Runner {
   /** Is somebody at work on it, who will also tell its end? */
@@ -83,36 +70,6 @@ export function openRunner(parts: RunnerParts): Runner {
       end(leaving)
       await Promise.all([...held.values()].map(({ work }) => work))
     },
-  }
-}
-
-export interface Permits {
-  readonly replace: (ids: readonly string[], sentAt: number | null) => void
-  readonly isFresh: (id: string) => boolean
-  readonly change: () => Promise<void>
-  readonly wakeAll: () => void
-  readonly ask: () => void
-}
-
-function openPermits(host: Host, syncSoon: () => void): Permits {
-  let given = new Set<string>()
-  let since: number | null = null
-  let waiting: (() => void)[] = []
-  const wakeAll = (): void => {
-    const woken = waiting
-    waiting = []
-    for (const wake of woken) wake()
-  }
-  return {
-    replace: (ids, sentAt) => {
-      given = new Set(ids)
-      since = sentAt
-      wakeAll()
-    },
-    isFresh: (id) => given.has(id) && since !== null && (host.bootSeconds() - since) * 1000 < startWithinMs,
-    change: () => new Promise((resolve) => void waiting.push(resolve)),
-    wakeAll,
-    ask: syncSoon,
   }
 }
 

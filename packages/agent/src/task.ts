@@ -8,10 +8,10 @@ import { executors } from './executors/index.ts'
 import type { Record, Verdict } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 import { Patience } from './patience.ts'
-import type { RunnerParts } from './runner.ts'
+import type { RunnerParts, Stops } from './runner-parts.ts'
 import { plainly } from './trouble.ts'
 import { agentVersion } from './version.ts'
-import { endOf, type Since, type Stops, type UnderWay } from './under-way.ts'
+import { endOf, type Since, type UnderWay } from './under-way.ts'
 
 type Start = Verdict & { readonly verdict: 'start' }
 

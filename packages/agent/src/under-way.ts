@@ -5,15 +5,7 @@ import { isWrapper } from './host/scope/wrapper-text.ts'
 import type { Verdict } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 import type { Patience } from './patience.ts'
-import type { Permits, RunnerParts } from './runner.ts'
-
-export interface Stops {
-  readonly cancelled: AbortSignal
-  /** The server has stopped waiting: what has begun goes to its end, and nothing else begins. */
-  readonly givenUp: AbortSignal
-  readonly leaving: AbortSignal
-  readonly permits: Permits
-}
+import type { RunnerParts, Stops } from './runner-parts.ts'
 
 /** When a step was begun, by the clock that counts suspend. */
 export type Since = Pick<Verdict & { verdict: 'start' }, 'bootId' | 'bootSeconds'>
