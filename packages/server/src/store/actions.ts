@@ -123,12 +123,13 @@ async function create(
   const last = await appendEvents({ db, touched }, written)
   const lookAt = action.deadlineAt?.getTime() ?? null
   const session = type === 'LiveResponse' ? 1 : 0
-  await db
+  const { n } = await db
     .insertInto('actions')
     .values({ ...toRow(action), maybe_live: 1, look_at: lookAt, last_event: last, maybe_session: session })
-    .execute()
+    .returning('n')
+    .executeTakeFirstOrThrow()
   touched.actions.add(id)
-  readAs.set(action, { lastEvent: last, lookAt })
+  readAs.set(action, { n, lastEvent: last, lookAt })
   return action
 }
 
@@ -139,7 +140,13 @@ interface Step {
 }
 
 /** What else its row said when an action was read. Beside it, because nobody else's business. */
-const readAs = new WeakMap<Action, { readonly lastEvent: number | null; readonly lookAt: number | null }>()
+const readAs = new WeakMap<Action, ReadAs>()
+
+interface ReadAs {
+  readonly n: number
+  readonly lastEvent: number | null
+  readonly lookAt: number | null
+}
 
 async function tryAdvance(
   { db, touched }: Into,
@@ -160,10 +167,12 @@ async function record(
   { notes, at, cause }: { notes: readonly EventNote[]; at: Date; cause: Cause | undefined },
 ): Promise<Action> {
   const { id, machineId: chain, version } = before
-  const { lastEvent, lookAt } = readAs.get(before) ?? { lastEvent: null, lookAt: null }
+  const read = readAs.get(before)
+  if (read === undefined) throw new Error(`Action ${id} was not read from here.`)
+  const { n, lastEvent, lookAt } = read
   const action = { id, before: lastEvent }
   const last = await appendEvents({ db, touched }, { chain, notes, at, cause, action })
-  const guard = { id, before_version: version, before_event: lastEvent }
+  const guard = { n, before_version: version, before_event: lastEvent }
   const { numAffectedRows } = await updateAction(db, { ...changing(after), last_event: last, ...guard })
   // Version and history both: a request that was only noted moves the one and not the other.
   if (numAffectedRows === 0n) throw new StaleWrite()
@@ -173,11 +182,11 @@ async function record(
   const isSooner = dueAt !== null && (lookAt === null || dueAt < lookAt)
   if (isSooner) await moveLook(db, { id, look_at: dueAt })
   const told = after === before ? { ...after } : after
-  readAs.set(told, { lastEvent: last, lookAt: isSooner ? dueAt : lookAt })
+  readAs.set(told, { n, lastEvent: last, lookAt: isSooner ? dueAt : lookAt })
   return told
 }
 
-type Update = Pick<Selectable<ActionRow>, 'id' | 'state' | 'phase' | 'version' | 'last_event'>
+type Update = Pick<Selectable<ActionRow>, 'n' | 'state' | 'phase' | 'version' | 'last_event'>
 
 const updateAction = hot((db, row: Update & { before_version: number; before_event: number | null }) => {
   const { state, phase, version } = row
@@ -185,7 +194,7 @@ const updateAction = hot((db, row: Update & { before_version: number; before_eve
   return db
     .updateTable('actions')
     .set({ state, phase, version, last_event: row.last_event })
-    .where('id', '=', row.id)
+    .where('n', '=', row.n)
     .where('version', '=', row.before_version)
     .where('last_event', '=', row.before_event)
 })
@@ -283,6 +292,6 @@ export function toAction(row: Selectable<ActionRow>): Action {
       deadlineAt: new Date(cancel.deadlineAt),
     },
   }
-  readAs.set(action, { lastEvent: row.last_event, lookAt: row.look_at })
+  readAs.set(action, { n: row.n, lastEvent: row.last_event, lookAt: row.look_at })
   return action
 }

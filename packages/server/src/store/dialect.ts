@@ -98,9 +98,13 @@ class AtHand extends SqliteAdapter {
     const statement = this.#database.prepare(sql)
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as Kysely's own driver does
     if (statement.reader) return { rows: statement.all(parameters) as Row[] }
-    return { rows: [], numAffectedRows: BigInt(statement.run(parameters).changes) }
+    const { changes, lastInsertRowid } = statement.run(parameters)
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   }
 }
+
+/** Does an insert answer the number of its row without being asked? */
+export const saysInsertId = (db: Kysely<Tables>): boolean => db.getExecutor().adapter instanceof SqliteAdapter
 
 /**
  * Executes a compiled query. On SQLite's one connection, inside a transaction, at once: the way through Kysely's layers costs
