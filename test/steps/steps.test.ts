@@ -94,13 +94,14 @@ function assertRow(row: Row, { status, countermand, commands }: MachineAction): 
   assert.deepEqual(residues.length, row.left === 'residue' ? 1 : 0, residues.join())
 }
 
+const textIn = (path: string): string => readFileSync(path, 'utf8')
+
 async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<void> {
   const { world, signatures } = play.stage
   assert.deepEqual(processesWith(play.word).concat(processesWith(signatures).filter(isNoAgent(play))), [])
   assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
 
   const place = (name: string): string => join(putFolder(play), name)
-  const textIn = (path: string): string => readFileSync(path, 'utf8')
   const isPut = row.left === 'files'
   assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
   const expectedText = row.left === 'residue' ? strangers : isPut ? 'as it is put' : asItWas
