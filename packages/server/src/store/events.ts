@@ -74,9 +74,9 @@ const insertEvent = hot((db, row: Omit<Selectable<EventRow>, 'n'>) => {
   return saysInsertId(db) ? insert : insert.returning('n')
 })
 
-const numberOf = ({ rows, insertId }: QueryResult<unknown>): number | null => {
-  const [row] = rows as readonly { readonly n: number }[]
-  return row?.n ?? (insertId === undefined ? null : Number(insertId))
+function numberOf({ rows: [row], insertId }: QueryResult<object>): number | null {
+  if (row !== undefined && 'n' in row && typeof row.n === 'number') return row.n
+  return insertId === undefined ? null : Number(insertId)
 }
 
 /** The head of a chain; of one that has not begun, nothing and the digest before the first. */
