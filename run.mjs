@@ -33,6 +33,7 @@ const programs = {
   verify: [program('packages/server/src/verify/main.ts')],
   bench: [program('bench/main.ts')],
   chaos: [program('test/chaos/main.ts')],
+  fuzz: [program('test/fuzz/main.ts')],
   test: [tool('test/host-tools.ts'), tool('node_modules/vitest/vitest.mjs', 'run')],
   check: [
     tool('node_modules/typescript/bin/tsc', '--project', '.'),

@@ -25,7 +25,7 @@ import { openProgram, until, untilStarted, type Program } from './program.ts'
 const sources = join(import.meta.dirname, '../../packages')
 const serverMain = join(sources, 'server/src/main.ts')
 export const agentMain = join(sources, 'agent/src/main.ts')
-const unlimited = 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,package=-/-,library=-/-'
+const unlimited = 'read=-/-,cancel=-/-,respond=-/-,manage=-/-,liveResponse=-/-,package=-/-,library=-/-'
 
 export interface Device {
   readonly dataFolder: string

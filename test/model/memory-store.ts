@@ -33,6 +33,9 @@ const withRow = <T>(rows: ReadonlyMap<string, T>, key: string, row: T): Readonly
 /** Another writer cannot be faster here: who meets this has written over something that it did not read. */
 const stale = (what: string): Error => new Error(`${what} was changed by another writer`)
 
+/** Nobody here filters, or wants more than a page. */
+const pageOf = <Item>(items: readonly Item[]) => ({ items, next: null, count: items.length })
+
 function openActions(box: Box, events: Appender): ActionRows {
   const all = (): readonly Action[] => [...box.tables.actions.values()]
   const keep = (action: Action): void => {
@@ -41,9 +44,11 @@ function openActions(box: Box, events: Appender): ActionRows {
   return {
     find: async (id) => box.tables.actions.get(id) ?? null,
     list: async ({ top, skip }) =>
-      all()
-        .toReversed()
-        .slice(skip, skip + top),
+      pageOf(
+        all()
+          .toReversed()
+          .slice(skip, skip + top),
+      ),
     liveOf: async (machineId) =>
       all().filter((action) => action.machineId === machineId && (isOpen(action) || isUndelivered(action))),
     sessions: async (most) =>
@@ -132,13 +137,16 @@ function openDevices(box: Box): DeviceRows {
   return {
     find: async (id) => find(id),
     findNamed: async (id) => find(id),
-    list: async () => [...box.tables.devices.values()],
+    list: async () => pageOf([...box.tables.devices.values()]),
     create: async (device) => keep(device),
     save: async (device, before) => {
       const now = box.tables.devices.get(device.id)
       if (JSON.stringify(now?.order) !== JSON.stringify(before.order)) throw stale('The device')
       keep(device)
     },
+    label: never,
+    withAddress: never,
+    withTag: never,
     progressOf: never,
     workOf: async (ids) => new Map(ids.map((id) => [id, headOf(box, id).sequence])),
     headOf: async (id) => headOf(box, id),

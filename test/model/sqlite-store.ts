@@ -14,7 +14,7 @@ import { nothingTouched } from '../../packages/server/src/store/touched.ts'
 import { forceAction, type OpenStore } from './server.ts'
 import type { EventRow, Tables } from './tables.ts'
 
-const all = { top: 1_000, skip: 0 }
+const all = { filter: null, order: [], after: null, counts: false, top: 1_000, skip: 0 }
 const works = { ...reads, ...writes, forceAction } as Works
 
 export function openRealStore(given: Tables, moment: () => Moment): OpenStore {
@@ -65,8 +65,12 @@ async function fill(
 
 async function read(db: Kysely<Schema>, { library, enrolments }: Tables): Promise<Tables> {
   const rooms = roomsOf(db, nothingTouched())
-  const actions = (await rooms.actions.list(all)).toReversed().map((action) => [action.id, action] as const)
-  const devices = (await rooms.devices.list(all)).map((device) => [device.id, device] as const)
+  const actions = (await rooms.actions.list(all)).items
+    .toReversed()
+    .map((action) => [action.id, action] as const)
+  const devices = (await rooms.devices.list(all, new Date(0))).items.map(
+    (device) => [device.id, device] as const,
+  )
   const chains = await db.selectFrom('chains').selectAll().execute()
   const heads = chains.map(({ chain, ...head }) => [chain, head] as const)
   const rows = await db.selectFrom('events').selectAll().orderBy('n').execute()

@@ -62,6 +62,16 @@ export const Facts = Type.Object({
   version: OrNull(Type.String()),
   agentVersion: Type.String(),
   ipAddresses: Type.Array(IpAddress, { maxItems: 256 }),
+  /** Who is signed in; left out where the device cannot tell. */
+  users: Type.Optional(
+    Type.Array(
+      Type.Object({
+        name: Type.String({ maxLength: 255 }),
+        type: oneOf(['Interactive', 'RemoteInteractive']),
+      }),
+      { maxItems: 256 },
+    ),
+  ),
 })
 export type Facts = Static<typeof Facts>
 

@@ -87,9 +87,16 @@ export const MachineAction = Type.Object({
 })
 export type MachineAction = Static<typeof MachineAction>
 
-/** The list envelope (`wire.md` 7). */
+/** The list envelope (`wire.md` 7). With `$select` an item has only the keys that were selected. */
 export const ListOf = <T extends TSchema>(item: T) =>
-  Type.Object({ '@odata.context': Type.String(), value: Type.Array(item) })
+  Type.Object({
+    '@odata.context': Type.String(),
+    /** All that fit the filter; with `$count=true`. */
+    '@odata.count': Type.Optional(Type.Integer()),
+    value: Type.Array(item),
+    /** Where the next page is; only while there is one. */
+    '@odata.nextLink': Type.Optional(Type.String()),
+  })
 
 /** The envelope of a single string, a download link for example. */
 export const StringValue = Type.Object({ '@odata.context': Type.String(), value: Type.String() })

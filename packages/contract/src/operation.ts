@@ -6,11 +6,13 @@ import type { Permission } from './permissions.ts'
  * derived from rows of this type, so that the two sides of the wire cannot drift apart.
  */
 export interface Operation {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Path below the host. Placeholders are `:name`; matched in any case, with or without `/v1.0` and a trailing slash. */
   readonly path: string
   /** Any one of these is enough. `app` for application tokens (`roles`), `delegated` for user tokens (`scp`). */
   readonly permission: { readonly app: readonly Permission[]; readonly delegated: readonly Permission[] }
+  /** What an application needs besides, any one of these: asked for in a second check with words of its own (`wire.md` 8, U7). */
+  readonly permissionToo?: { readonly app: readonly Permission[] }
   /** The bucket that a call counts against (`limits.ts`). */
   readonly limit: LimitClass
   /** What the path names. It is looked for before the body is read, so that an unknown one is 404 whatever was sent. */
@@ -22,6 +24,7 @@ export interface Operation {
   /** Largest body in bytes; 1 MiB where not given. */
   readonly bodyLimit?: number
   readonly status: 200 | 201 | 204
+  /** What is a number and nothing else is sent as text. */
   readonly reply: TSchema
 }
 
@@ -30,7 +33,15 @@ export type Target =
   'none' | 'machineAction' | 'machineActionId' | 'machine' | 'machineOrName' | 'libraryFile'
 
 /** Calls of one class share one bucket per application (`wire.md` 9: limits count per application and tenant). */
-export const limitClasses = ['read', 'cancel', 'respond', 'liveResponse', 'package', 'library'] as const
+export const limitClasses = [
+  'read',
+  'cancel',
+  'respond',
+  'manage',
+  'liveResponse',
+  'package',
+  'library',
+] as const
 export type LimitClass = (typeof limitClasses)[number]
 
 /** Calls allowed per minute and per hour; null where there is no such limit. */
@@ -44,6 +55,7 @@ export const limits: Readonly<Record<LimitClass, Limit>> = {
   read: { perMinute: 100, perHour: 1_500 },
   cancel: { perMinute: 100, perHour: 1_500 },
   respond: { perMinute: 100, perHour: 1_500 },
+  manage: { perMinute: 100, perHour: 1_500 },
   liveResponse: { perMinute: 10, perHour: null },
   package: { perMinute: 2, perHour: 120 },
   library: { perMinute: 100, perHour: 1_500 },

@@ -12,6 +12,7 @@ import { openScanner, type Scanner } from './scanner.ts'
 import { openScopes } from './scope.ts'
 import { UnrunnableScript, readShebang } from './shebang.ts'
 import type { Scopes } from './types.ts'
+import { readSignedIn, type SignedIn } from './signed-in.ts'
 
 export interface HostFacts {
   readonly hostName: string
@@ -22,6 +23,8 @@ export interface HostFacts {
   readonly osProcessor: string | null
   readonly version: string | null
   readonly ipAddresses: AddressFact[]
+  /** Who is signed in; left out where the host cannot tell. */
+  readonly users?: SignedIn[]
 }
 
 export interface HostFiles {
@@ -88,7 +91,12 @@ export function hostWith(scopes: Scopes, dataFolder: string, signatures: string 
     interpreterOf,
     readFacts: () => {
       const { bootId: _bootId, ipAddresses, ...facts } = readFacts()
-      return Promise.resolve({ ...facts, ipAddresses: [...ipAddresses] })
+      const users = readSignedIn()
+      return Promise.resolve({
+        ...facts,
+        ipAddresses: [...ipAddresses],
+        ...(users !== null && { users: [...users] }),
+      })
     },
     bootSeconds,
     bootId,

@@ -1,15 +1,30 @@
+import { alerts } from './alerts.ts'
+import { awaitedResponses } from './awaited-responses.ts'
 import { enrolmentTokens } from './enrolment-tokens.ts'
 import { libraryFiles } from './library-files.ts'
 import { machineActions, machineResponses } from './machine-actions.ts'
+import { machineLabels } from './machine-labels.ts'
 import { machines } from './machines.ts'
 
 /** Every operation of the API, in one record. */
 export const operations = {
   ...machineActions,
   ...machineResponses,
+  ...awaitedResponses,
   ...machines,
+  ...machineLabels,
+  ...alerts,
   ...libraryFiles,
   ...enrolmentTokens,
 } as const
 
-export { enrolmentTokens, libraryFiles, machineActions, machineResponses, machines }
+export {
+  alerts,
+  awaitedResponses,
+  enrolmentTokens,
+  libraryFiles,
+  machineActions,
+  machineLabels,
+  machineResponses,
+  machines,
+}

@@ -30,6 +30,15 @@ export const machineActions = {
     status: 200,
     reply: ListOf(MachineAction),
   },
+  countMachineActions: {
+    method: 'GET',
+    path: '/api/machineactions/$count',
+    permission: machineReaders,
+    limit: 'read',
+    target: 'none',
+    status: 200,
+    reply: Type.Integer(),
+  },
   getMachineAction: {
     method: 'GET',
     path: '/api/machineactions/:id',

@@ -9,7 +9,7 @@ import {
   type EnrolmentToken,
 } from '@countermand/contract'
 import { serverChain } from '../core/chain.ts'
-import { startOrder, type Device } from '../core/device.ts'
+import { portrayed, startOrder, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnspoken } from './sync-device.ts'
 import type { App, EnrolmentRow, Rooms, VerifiedMessage, Work } from './ports.ts'
@@ -68,6 +68,9 @@ const blank = (id: string, name: string, at: Date): Device => ({
   lastSeen: null,
   lastAddress: null,
   tags: [],
+  deviceValue: 'Normal',
+  addresses: [],
+  logons: [],
   order: startOrder(''),
   head: { sequence: 0, digest: '' },
   reportedHead: null,
@@ -125,7 +128,7 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
 
   const { facts, capabilities } = asked.request
   const key = { key: asked.message.key, keyThumbprint: thumbprint, order: startOrder(thumbprint) }
-  await rooms.devices.save({ ...device, ...key, name: facts.hostName, facts, capabilities }, device)
+  await rooms.devices.save({ ...device, ...key, ...portrayed(device, facts, at), capabilities }, device)
   await rooms.enrolments.use(token.secretDigest, { key: thumbprint, machineId: device.id })
   // The key itself too: once the device has another one, what it signed by this one can still be checked.
   const data = { key: thumbprint, publicKey: asked.message.key, again: before?.key != null }

@@ -2,6 +2,7 @@
 import type { ActionType, ChainHead, CommandOutcome, LimitClass, Progress } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
+import type { Condition, OrderKey, Value } from '../core/odata/tree.ts'
 import type { Reads } from './reads.ts'
 import type { Writes } from './writes.ts'
 
@@ -74,10 +75,30 @@ export interface Rooms {
   readonly enrolments: EnrolmentRows
 }
 
-/** Of a list, newest first. */
-export interface Page {
+/** Which of a list, and in which order: by its keys, then the newest first. */
+export interface ListQuery {
+  readonly filter: Condition | null
+  readonly order: readonly OrderKey[]
   readonly top: number
   readonly skip: number
+  /** Only what comes after this place. */
+  readonly after: Place | null
+  /** Are all that fit the filter to be counted, whatever `top`, `skip` and `after` are? */
+  readonly counts: boolean
+}
+
+/** A place in a list: the row that it follows, and the values of that row's keys. It holds when that row is gone, too. */
+export interface Place {
+  readonly n: number
+  readonly keys: readonly Value[]
+}
+
+export interface Listed<Item> {
+  readonly items: readonly Item[]
+  /** Where the next page begins; null where there is none. */
+  readonly next: Place | null
+  /** Null where nobody asked. */
+  readonly count: number | null
 }
 
 /** A device's signed statement as the cause of a change: kept verbatim, once, with the events that it caused. */
@@ -89,8 +110,7 @@ export interface Cause {
 
 export interface ActionReads {
   find(id: string): Promise<Action | null>
-  /** Newest first. */
-  list(page: Page): Promise<readonly Action[]>
+  list(query: ListQuery): Promise<Listed<Action>>
   /** All that are overdue, the longest first, and some that have ended or got more time meanwhile: `lookedAt` clears those. */
   toLookAt(at: Date, most: number): Promise<readonly Action[]>
   /** Every open action anywhere, for what must not be swept from under it. */
@@ -114,22 +134,32 @@ export interface ActionRows extends ActionReads {
   lookedAt(action: Action): Promise<void>
 }
 
-export interface DeviceRows {
+export interface DeviceReads {
   find(id: string): Promise<Device | null>
   /** By id, else by computer name in any case. */
   findNamed(idOrName: string): Promise<Device | null>
-  list(page: Page): Promise<readonly Device[]>
-  create(device: Device): Promise<void>
-  /**
-   * Everything but the head of its chain, which only events move. `before` is how it was read: of two who take statements of
-   * one device at the same time, one is overtaken and does its work anew.
-   */
-  save(device: Device, before: Device): Promise<void>
+  /** `at`: whether a device is there depends on the time. */
+  list(query: ListQuery, at: Date): Promise<Listed<Device>>
+  /** All that are known to have had this address, in small letters, newest first. */
+  withAddress(address: string): Promise<readonly Device[]>
+  /** All with this tag, or with one that begins so; newest first. */
+  withTag(tag: string, isStart: boolean): Promise<readonly Device[]>
   /** How far the chains of these devices have grown: their work counters. */
   workOf(ids: readonly string[]): Promise<ReadonlyMap<string, number>>
   /** What these devices last said of how far their actions are; those that said nothing are left out. */
   progressOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Progress[]>>
   headOf(id: string): Promise<ChainHead>
+}
+
+export interface DeviceRows extends DeviceReads {
+  create(device: Device): Promise<void>
+  /**
+   * Everything but the head of its chain, which only events move, and its labels. `before` is how it was read: of two who take
+   * statements of one device at the same time, one is overtaken and does its work anew.
+   */
+  save(device: Device, before: Device): Promise<void>
+  /** Tags and value, and nothing else; of two at the same time one is overtaken. */
+  label(device: Device, before: Device): Promise<void>
 }
 
 export interface StoredEvent {

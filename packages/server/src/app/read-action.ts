@@ -1,6 +1,6 @@
 import type { Action } from '../core/action-shape.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, Page, StoredEvent } from './ports.ts'
+import type { App, Listed, ListQuery, StoredEvent } from './ports.ts'
 
 export const unknownAction = (id: string): Refusal =>
   new Refusal('ResourceNotFound', `Machine action ${id} was not found`)
@@ -12,9 +12,9 @@ export async function findAction(app: App, id: string): Promise<Action> {
   return action
 }
 
-/** Newest first. */
-export const listActions = (app: App, page: Page): Promise<readonly Action[]> =>
-  app.store.read('actions', page)
+/** By the order that is asked for, then the newest first. */
+export const listActions = (app: App, query: ListQuery): Promise<Listed<Action>> =>
+  app.store.read('actions', query)
 
 /** What happened to an action, oldest first, with the device's statements. */
 export const listActionEvents = (app: App, id: string): Promise<readonly StoredEvent[]> =>

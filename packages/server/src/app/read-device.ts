@@ -1,6 +1,6 @@
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, Page } from './ports.ts'
+import type { App, Listed, ListQuery } from './ports.ts'
 
 /** @throws Refusal ResourceNotFound, in the words that clients match on (`wire.md` 8). */
 export const findDevice = async (app: App, id: string): Promise<Device> =>
@@ -15,6 +15,6 @@ function found(device: Device | null, asked: string): Device {
   return device
 }
 
-/** Newest first. */
-export const listDevices = (app: App, page: Page): Promise<readonly Device[]> =>
-  app.store.read('devices', page)
+/** By the order that is asked for, then the newest first. */
+export const listDevices = (app: App, query: ListQuery): Promise<Listed<Device>> =>
+  app.store.read('devices', query)

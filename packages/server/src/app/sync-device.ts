@@ -14,7 +14,7 @@ import {
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered } from '../core/action.ts'
-import { contradicts, judge, taken, type Device } from '../core/device.ts'
+import { contradicts, judge, portrayed, taken, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
 
@@ -129,7 +129,10 @@ class Exchange {
         await this.compareHeads(device)
         await this.settle(device)
         const { serverHead: reportedHead } = this.statement
-        await devices.save({ ...next, ...this.portrait(address), reportedHead, lastSeen: this.at }, device)
+        await devices.save(
+          { ...next, ...this.portrait(device, address), reportedHead, lastSeen: this.at },
+          device,
+        )
         return this.ordersFor(next)
       }
     }
@@ -140,11 +143,9 @@ class Exchange {
     return this.statement.epoch !== null && this.statement.epoch !== this.moment.epoch
   }
 
-  private portrait(
-    address: string,
-  ): Pick<Device, 'name' | 'facts' | 'capabilities' | 'lastAddress' | 'progress'> {
+  private portrait(device: Device, address: string): Partial<Device> {
     const { facts, capabilities, progress = null } = this.statement
-    return { name: facts.hostName, facts, capabilities, progress, lastAddress: address }
+    return { ...portrayed(device, facts, this.at), capabilities, progress, lastAddress: address }
   }
 
   /** The device keeps the head of our history: one that was cut off or rewritten shows here. Told once for each head. */

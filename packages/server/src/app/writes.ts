@@ -3,6 +3,7 @@ import { requestCancel } from './cancel-action.ts'
 import { enrol, keepDevice, keepEnrolmentToken } from './enrol-device.ts'
 import { expireAction } from './expire-actions.ts'
 import { keepLibraryFile, removeLibraryFile } from './library-files.ts'
+import { keepLabels } from './label-devices.ts'
 import type { Application, Rooms } from './ports.ts'
 import { issueCollection } from './request-collection.ts'
 import { issueLiveResponse } from './request-live-response.ts'
@@ -18,6 +19,7 @@ export const writes = {
   expireAction,
   enrol,
   keepDevice,
+  keepLabels,
   keepEnrolmentToken,
   keepLibraryFile,
   removeLibraryFile,

@@ -1,5 +1,6 @@
 /** What the server knows of a device, and the order in which it takes its statements. */
-import type { Capabilities, ChainHead, Facts, Progress } from '@countermand/contract'
+import type { Capabilities, ChainHead, Facts, Machine, Progress } from '@countermand/contract'
+import { seenAddresses, seenLogons, type AddressSeen, type Logon } from './sightings.ts'
 
 export interface Device {
   /** 40 hex digits. */
@@ -14,6 +15,10 @@ export interface Device {
   readonly lastSeen: Date | null
   readonly lastAddress: string | null
   readonly tags: readonly string[]
+  readonly deviceValue: Machine['deviceValue']
+  readonly addresses: readonly AddressSeen[]
+  /** Who was signed in, the latest last. */
+  readonly logons: readonly Logon[]
   readonly order: StatementOrder
   /** Its chain of events here. */
   readonly head: ChainHead
@@ -21,6 +26,21 @@ export interface Device {
   readonly reportedHead: ChainHead | null
   /** How far its actions are, as its last statement had it; null where that said nothing. */
   readonly progress: readonly Progress[] | null
+}
+
+/** What a device says of itself, as it is kept of it. */
+export function portrayed(
+  device: Device,
+  facts: Facts,
+  at: Date,
+): Pick<Device, 'name' | 'facts' | 'addresses' | 'logons'> {
+  const { lastSeen } = device
+  return {
+    name: facts.hostName,
+    facts,
+    addresses: seenAddresses(device.addresses, facts, { at, lastSeen }),
+    logons: seenLogons(device.logons, facts, at),
+  }
 }
 
 /** How far a device's statements and news have been taken. */
@@ -37,6 +57,16 @@ export interface StatementOrder {
   readonly newsDigest: string
   /** Its statements contradict what was taken: copied or rolled back. Nothing more is taken until it enrols anew. */
   readonly forked: boolean
+}
+
+/** A device that has not synced for this long is not there: three idle syncs missed. */
+export const inactiveAfterMs = 15 * 60_000
+
+export type Health = 'Unknown' | 'Inactive' | 'Active'
+
+export function healthOf({ lastSeen }: Pick<Device, 'lastSeen'>, now: Date): Health {
+  if (lastSeen === null) return 'Unknown'
+  return now.getTime() - lastSeen.getTime() > inactiveAfterMs ? 'Inactive' : 'Active'
 }
 
 export const recentStatements = 64

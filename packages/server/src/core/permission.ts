@@ -15,9 +15,17 @@ export interface Caller {
 const spelling = (name: string): string =>
   name === 'Machine.CollectForensic' ? 'Machine.CollectForensics' : name
 
+/** Where an operation asks for two permissions, the first that is missing is named. @throws Refusal Forbidden */
+export function refuseUnpermitted(
+  caller: Caller,
+  { permission, permissionToo }: Pick<Operation, 'permission' | 'permissionToo'>,
+): void {
+  refuseWithout(caller, permission[caller.kind])
+  if (permissionToo !== undefined && caller.kind === 'app') refuseWithout(caller, permissionToo.app)
+}
+
 /** @throws Refusal Forbidden, in the words that clients match on (`wire.md` 8). */
-export function refuseUnpermitted(caller: Caller, required: Operation['permission']): void {
-  const anyOf: readonly Permission[] = required[caller.kind]
+function refuseWithout(caller: Caller, anyOf: readonly Permission[]): void {
   const held = caller.permissions.map(spelling)
   if (anyOf.some((name) => held.includes(name))) return
   const who = caller.kind === 'app' ? 'application' : 'user'

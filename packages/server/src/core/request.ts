@@ -1,5 +1,5 @@
 /** May this be asked of this device now? Everything here is decided before anything is queued. */
-import type { ActionType, Capabilities, Command } from '@countermand/contract'
+import type { ActionType, AwaitedType, Capabilities, Command } from '@countermand/contract'
 import type { Action } from './action-shape.ts'
 import { isOpen, isOutstanding } from './action.ts'
 import { Refusal } from './errors.ts'
@@ -33,6 +33,25 @@ export function refuseUnable(capabilities: Capabilities, type: ActionType, platf
     case 'switched_off':
       throw new Refusal('DisallowedOperation', `${type} is switched off on this device: ${capability.detail}`)
   }
+}
+
+/** @throws Refusal always: nobody does this yet. The code is the one for a device that is not able (`wire.md` 13). */
+export function refuseAwaited(type: AwaitedType, platform: string | null): never {
+  if (type === 'Offboard' && platform === 'Linux')
+    throw new Refusal('OsPlatformNotSupported', `${type} is not supported on Linux.`)
+  throw new Refusal(
+    'ClientVersionNotSupported',
+    `${type} needs a newer agent; no agent that this server knows does it yet.`,
+  )
+}
+
+/** @throws Refusal InvalidHashValue for what is not 40 hexadecimal digits. */
+export function refuseOtherThanSha1(hash: string): void {
+  if (/^[0-9a-f]{40}$/i.test(hash)) return
+  throw new Refusal(
+    'InvalidHashValue',
+    `'${hash.slice(0, 100)}' is not a SHA-1 hash: 40 hexadecimal digits are expected.`,
+  )
 }
 
 /** One command as it was asked for: right in itself, its files not looked for yet. */

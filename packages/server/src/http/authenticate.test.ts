@@ -6,10 +6,18 @@ import { operations } from '@countermand/contract'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
 import { hour, minute, openServer, type Answer, type Asked, type TestServer } from '../testing/server.ts'
 
-type Row = readonly [method: Asked['method'], path: string, permissions: readonly string[]]
+type Row = readonly [
+  method: Asked['method'],
+  path: string,
+  permissions: readonly string[],
+  /** Asked for besides, in a second check (`wire.md` 1.2, U7). */
+  besides?: readonly string[],
+]
 
 const id = '00000000-0000-4000-8000-000000000000'
 const read = ['Machine.Read.All', 'Machine.ReadWrite.All']
+const write = ['Machine.ReadWrite.All']
+const readAlerts = ['Alert.Read.All', 'Alert.ReadWrite.All']
 const respond = [
   'Machine.CollectForensics',
   'Machine.Isolate',
@@ -21,6 +29,7 @@ const respond = [
 ]
 const rows: readonly Row[] = [
   ['GET', '/api/machineactions', read],
+  ['GET', '/api/machineactions/$count', read],
   ['GET', `/api/machineactions/${id}`, read],
   ['POST', `/api/machineactions/${id}/cancel`, respond],
   ['GET', `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`, read],
@@ -28,8 +37,27 @@ const rows: readonly Row[] = [
   ['POST', '/api/machines/x/collectInvestigationPackage', ['Machine.CollectForensics']],
   ['POST', '/api/machines/x/runliveresponse', ['Machine.LiveResponse']],
   ['POST', '/api/machines/x/runAntiVirusScan', ['Machine.Scan']],
+  ['POST', '/api/machines/x/isolate', ['Machine.Isolate']],
+  ['POST', '/api/machines/x/unisolate', ['Machine.Isolate']],
+  ['POST', '/api/machines/x/restrictCodeExecution', ['Machine.RestrictExecution']],
+  ['POST', '/api/machines/x/unrestrictCodeExecution', ['Machine.RestrictExecution']],
+  ['POST', '/api/machines/x/offboard', ['Machine.Offboard']],
+  ['POST', '/api/machines/x/StopAndQuarantineFile', ['Machine.StopAndQuarantine'], read],
   ['GET', '/api/machines', read],
+  ['GET', '/api/machines/$count', read],
   ['GET', '/api/machines/x', read],
+  ['GET', "/api/machines/findbyip(ip='192.0.2.17',timestamp=2026-02-03T04:05:06Z)", read],
+  ['GET', "/api/machines/find(timestamp=2026-02-03T04:05:06Z,key='192.0.2.17')", read],
+  ['GET', '/api/machines/findbytag?tag=x', read],
+  ['GET', '/api/machines/x/logonusers', ['User.Read.All']],
+  ['PATCH', '/api/machines/x', write],
+  ['POST', '/api/machines/x/tags', write],
+  ['POST', '/api/machines/AddOrRemoveTagForMultipleMachines', write],
+  ['POST', '/api/machines/x/setDeviceValue', write],
+  ['GET', '/api/alerts', readAlerts],
+  ['GET', '/api/alerts/$count', readAlerts],
+  ['GET', '/api/machines/x/alerts', readAlerts],
+  ['GET', '/api/machines/x/alerts/$count', readAlerts],
   ['GET', '/api/libraryfiles', ['Library.Manage']],
   ['POST', '/api/libraryfiles', ['Library.Manage']],
   ['DELETE', '/api/libraryfiles/x', ['Library.Manage']],
@@ -112,7 +140,11 @@ const none: Readonly<Record<string, () => Promise<string | null>>> = {
 const sent = (method: Asked['method'], path: string, authorization: string | null): Promise<Answer> =>
   server.ask({ method, path, headers: authorization === null ? {} : { authorization } })
 
-describe.each(rows)('%s %s', (method, path, permissions) => {
+const each = rows.map(
+  ([method, path, permissions, besides = []]) => [method, path, permissions, besides] as const,
+)
+
+describe.each(each)('%s %s', (method, path, permissions, besides) => {
   test.each(Object.entries(none))('refuses %s with 401', async (_, make) => {
     const authorization = await make()
     const before = server.history.last()
@@ -139,6 +171,8 @@ describe.each(rows)('%s %s', (method, path, permissions) => {
       ...everyPermission,
       'User.Read.All',
       'Machine.Read',
+      'Alert.Read',
+      'Alert.ReadWrite',
       'Machine.ReadWrite',
       'Countermand.Force',
     ]
@@ -155,16 +189,30 @@ describe.each(rows)('%s %s', (method, path, permissions) => {
   })
 
   test.each(permissions)('lets %s alone through', async (permission) => {
-    const answer = await sent(method, path, `Bearer ${await server.token(permission)}`)
+    const answer = await sent(method, path, `Bearer ${await server.token(permission, ...besides.slice(-1))}`)
     assert.ok(answer.status !== 401 && answer.status !== 403, answer.text)
     checkDialect(answer)
   })
 
   test('reads the scheme in any case', async () => {
-    const answer = await sent(method, path, `bEARER ${await server.token(...permissions)}`)
+    const answer = await sent(method, path, `bEARER ${await server.token(...permissions, ...besides)}`)
     assert.ok(answer.status !== 401 && answer.status !== 403, answer.text)
   })
 })
+
+test.each(each.filter(([, , , besides]) => besides.length > 0))(
+  '%s %s asks for the second permission after the first, and names that',
+  async (method, path, permissions, besides) => {
+    const answer = await sent(method, path, `Bearer ${await server.token(...permissions)}`)
+    assert.equal(answer.status, 403, answer.text)
+    const names = besides.join(', ')
+    checkError(
+      answer,
+      'Forbidden',
+      `The application does not have any of the required application permissions (${names}) to access the resource.`,
+    )
+  },
+)
 
 describe('a token', () => {
   test('is good until its hour is over, and not a moment longer', async () => {

@@ -1,10 +1,13 @@
 /** The edge, in order: id, log, authenticate, authorize, limit, find the target, read the body, handle, errors. */
 import { randomUUID } from 'node:crypto'
 import {
+  alerts,
+  awaitedResponses,
   defaultBodyLimit,
   enrolmentTokens,
   libraryFiles,
   machineActions,
+  machineLabels,
   machineResponses,
   machines,
   type Operation,
@@ -13,7 +16,9 @@ import Fastify, { LogController, type FastifyInstance, type FastifyRequest } fro
 import type { App } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
+import { alertHandlers } from './alerts.ts'
 import { openAuthenticate } from './authenticate.ts'
+import { awaitedResponseHandlers } from './awaited-responses.ts'
 import { mountExchange } from './device/exchange.ts'
 import { mountTransfers } from './device/transfers.ts'
 import { mountWake } from './device/wake.ts'
@@ -23,6 +28,7 @@ import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
 import { mountHealth } from './health.ts'
 import { libraryFileHandlers } from './library-files.ts'
 import { machineActionHandlers, machineResponseHandlers } from './machine-actions.ts'
+import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
 import { mountDiscovery } from './oauth/discovery.ts'
 import { mountTokens } from './oauth/token.ts'
@@ -47,7 +53,7 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
       const caller = await authenticate(request.headers.authorization, [publicUrl, baseOf(request)])
       request.checked = { caller, target: undefined, isAllowed: false }
     },
-    async (row, request) => refuseUnpermitted(request.checked.caller, row.permission),
+    async (row, request) => refuseUnpermitted(request.checked.caller, row),
     async (row, request) => {
       await refuseTooMany(app, row, request)
       request.checked.isAllowed = true
@@ -57,7 +63,10 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   const parts = { app, checks }
   mount(server, parts, machineActions, machineActionHandlers)
   mount(server, parts, machineResponses, machineResponseHandlers)
+  mount(server, parts, awaitedResponses, awaitedResponseHandlers)
   mount(server, parts, machines, machineHandlers)
+  mount(server, parts, machineLabels, machineLabelHandlers)
+  mount(server, parts, alerts, alertHandlers)
   mount(server, parts, libraryFiles, libraryFileHandlers)
   mount(server, parts, enrolmentTokens, enrolmentTokenHandlers)
 
@@ -116,8 +125,8 @@ const longestUrl = 16 * 1024
 export function plainUrl(url: string): string {
   const [path = '', ...query] = url.replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api').split('?')
   if (!path.includes('%')) return [path, ...query].join('?')
-  // Functions in paths are asked for as they are, or with any of their signs escaped.
-  const bare = path.replaceAll(/%28/g, '(').replaceAll(/%29/g, ')').replaceAll(/%3d/gi, '=')
+  // Functions in paths, and `$count`, are asked for as they are, or with any of their signs escaped.
+  const bare = path.replaceAll(/%(?:24|27|28|29|2c|3a|3d)/gi, decodeURIComponent)
   return [isEscaped(bare) ? bare : bare.replaceAll('%', '%25'), ...query].join('?')
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, beforeEach, describe, test } from 'vitest'
+import { limits, operations, type Limit } from '@countermand/contract'
 import { enrol, type TestDevice } from '../testing/device.ts'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
 import { impatient, minute, openServer, runScript, type Answer, type TestServer } from '../testing/server.ts'
@@ -189,6 +190,28 @@ describe('the link to a package', () => {
     server.clock.pass(1)
     assert.equal((await link()).status, 404)
   })
+})
+
+/** `wire.md` 1: all but these two are allowed 100 times a minute and 1,500 times an hour. */
+const exceptions: Readonly<Record<string, Limit>> = {
+  runLiveResponse: { perMinute: 10, perHour: null },
+  getPackageUri: { perMinute: 2, perHour: 120 },
+}
+test.each(Object.entries(operations))('%s has the limit of the reference', (name, { limit }) => {
+  assert.deepEqual(limits[limit], exceptions[name] ?? { perMinute: 100, perHour: 1_500 })
+})
+
+test('what people put on a machine takes from no other bucket', async () => {
+  const permissions = ['Machine.ReadWrite.All', 'Machine.Isolate']
+  const both = await server.tokenOf(await server.client(permissions))
+  const path = '/api/machines/x/setDeviceValue'
+  const label = () => server.ask({ method: 'POST', path, token: both, body: { DeviceValue: 'Low' } })
+  const isolate = () => server.ask({ method: 'POST', path: '/api/machines/x/isolate', token: both, body: {} })
+  assert.deepEqual(await times(100, label), unknown)
+  assert.equal(secondsOf(await label()), 60)
+  assert.deepEqual(await times(100, isolate), unknown)
+  assert.equal(secondsOf(await isolate()), 60)
+  assert.equal((await cancel(both)).status, 404)
 })
 
 test('a read is allowed 100 times in a minute', async () => {

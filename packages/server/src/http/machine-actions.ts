@@ -1,4 +1,4 @@
-import type { machineActions, machineResponses } from '@countermand/contract'
+import { MachineAction, type machineActions, type machineResponses } from '@countermand/contract'
 import { cancelAction } from '../app/cancel-action.ts'
 import { listActionEvents, listActions } from '../app/read-action.ts'
 import { readProgress, type Shown } from '../app/read-progress.ts'
@@ -7,9 +7,10 @@ import { requestScan } from '../app/request-scan.ts'
 import { requestLiveResponse } from '../app/request-live-response.ts'
 import { packageLink, resultLink } from '../app/result-files.ts'
 import type { Action } from '../core/action-shape.ts'
+import { actionFields } from '../core/list-fields.ts'
 import { killPoint } from '../kill-points.ts'
 import type { Handlers } from './operation.ts'
-import { readPage } from './page.ts'
+import { envelopeOf, largestOf, readCounting, readList, type Collection } from './page.ts'
 import { contextOf, toEventEntry, toMachineAction } from './wire.ts'
 
 const entity = (base: string, action: Action, progress?: Shown) => ({
@@ -17,15 +18,24 @@ const entity = (base: string, action: Action, progress?: Shown) => ({
   ...toMachineAction(action, progress),
 })
 
+const collection: Collection = {
+  name: 'MachineActions',
+  path: '/api/machineactions',
+  fields: actionFields,
+  keys: Object.keys(MachineAction.properties).filter((key) => !key.startsWith('@')),
+}
+
 export const machineActionHandlers: Handlers<typeof machineActions> = {
-  listMachineActions: async ({ app, query, base }) => {
-    const actions = await listActions(app, readPage(query))
-    const progress = await readProgress(app, actions)
-    return {
-      '@odata.context': contextOf(base, 'MachineActions'),
-      value: actions.map((action) => toMachineAction(action, progress.get(action.id))),
-    }
+  listMachineActions: async ({ app, query, base, request }) => {
+    const asked = readList(query, collection, largestOf(request.headers.prefer))
+    const listed = await listActions(app, asked.query)
+    const progress = await readProgress(app, listed.items)
+    const value = listed.items.map((action) => toMachineAction(action, progress.get(action.id)))
+    return envelopeOf(collection, asked, { listed, base }, value)
   },
+
+  countMachineActions: async ({ app, query }) =>
+    (await listActions(app, readCounting(query, collection))).count ?? 0,
 
   getMachineAction: async ({ app, target, base }) =>
     entity(base, target, (await readProgress(app, [target])).get(target.id)),

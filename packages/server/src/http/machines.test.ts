@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
 import type { Machine } from '@countermand/contract'
-import { enrol, type TestDevice } from '../testing/device.ts'
+import { enrol, factsOf, type TestDevice } from '../testing/device.ts'
 import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { expectStatus, type TestServer } from '../testing/server.ts'
 
@@ -31,6 +31,28 @@ describe('a server without machines', () => {
     const token = await server.token('Machine.Read.All')
     const answer = await server.ask<{ value: unknown }>({ method: 'GET', path: '/api/machines', token })
     assert.deepEqual(expectStatus(200, answer).value, [])
+  })
+})
+
+test('a machine is what its agent said last, from the next answer on', async () => {
+  const server = await serverOfTheFile()
+  const made = await device(server)
+  const shown = async (): Promise<Machine> => {
+    const token = await server.token('Machine.Read.All')
+    const path = `/api/machines/${made.machineId}`
+    return expectStatus(200, await server.ask<Machine>({ method: 'GET', path, token }))
+  }
+  const before = await shown()
+  const ipAddress = { ipAddress: '198.51.100.7', macAddress: null, type: 'Tunnel', operationalStatus: 'Up' }
+  const said = { osVersion: '6.12.1', version: '13', agentVersion: '0.2.0', osProcessor: 'arm64' }
+  await made.sync({ facts: { ...factsOf('renamed'), ...said, ipAddresses: [ipAddress] } })
+  const after = await shown()
+  assert.deepEqual(after, {
+    ...before,
+    ...said,
+    computerDnsName: 'renamed',
+    lastIpAddress: '198.51.100.7',
+    ipAddresses: [ipAddress],
   })
 })
 

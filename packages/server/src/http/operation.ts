@@ -92,7 +92,7 @@ export function mount<Rows extends Operations>(
       handler: async (request, reply) => {
         const body = row.body === undefined ? undefined : readBody(row.body, bytesOf(request))
         const { caller, target } = request.checked
-        const query = new URLSearchParams(request.url.split('?')[1] ?? '')
+        const query = new URLSearchParams(request.url.split('?').slice(1).join('?'))
         const call = {
           app: parts.app,
           caller,
@@ -104,14 +104,19 @@ export function mount<Rows extends Operations>(
           request,
         }
         const told = await handle(call)
+        if (typeof told === 'number') return reply.code(row.status).type('text/plain').send(String(told))
         return reply.code(row.status).send(row.status === 204 ? undefined : told)
       },
     })
   }
 }
 
-/** A function in a path, `f(index=:index)`, as the router writes it: the placeholder needs a pattern, or it would eat the bracket. */
-const routePath = (path: string): string => path.replace(/\(index=:(\w+)\)$/, '(index=:$1(^\\d+))')
+/**
+ * A function in a path, `f(index=:index)` or `f(:arguments)`, as the router writes it: the placeholder needs a pattern, or it would
+ * eat the bracket.
+ */
+const routePath = (path: string): string =>
+  path.replace(/\(index=:(\w+)\)$/, '(index=:$1(^\\d+))').replace(/\(:(\w+)\)$/, '(:$1(^.+))')
 
 /** Only who may ask learns what is there: an error that came before the caller was known stays what it was. */
 async function whyMissing(app: App, request: FastifyRequest): Promise<Refusal | null> {

@@ -8,11 +8,12 @@ import type {
   LiveResponseCommand,
   Machine,
   MachineAction,
+  User,
 } from '@countermand/contract'
 import type { LibraryEntry, StoredEvent } from '../app/ports.ts'
 import type { Shown } from '../app/read-progress.ts'
 import type { Action } from '../core/action-shape.ts'
-import type { Device } from '../core/device.ts'
+import { healthOf, type Device } from '../core/device.ts'
 import { cancelledAt, statusOf } from '../core/status.ts'
 
 /** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
@@ -112,9 +113,6 @@ function toExtension(action: Action, progress: Shown | null): MachineAction['cou
   }
 }
 
-/** A device that has not synced for this long is not there: three idle syncs missed. */
-const inactiveAfterMs = 15 * 60_000
-
 export function toMachine(device: Device, now: Date): Machine {
   const { facts } = device
   return {
@@ -135,7 +133,7 @@ export function toMachine(device: Device, now: Date): Machine {
     agentVersion: facts?.agentVersion ?? null,
     osBuild: facts?.osBuild ?? null,
     healthStatus: healthOf(device, now),
-    deviceValue: 'Normal',
+    deviceValue: device.deviceValue,
     rbacGroupId: 0,
     rbacGroupName: null,
     riskScore: 'None',
@@ -153,10 +151,19 @@ export function toMachine(device: Device, now: Date): Machine {
   }
 }
 
-function healthOf({ lastSeen }: Device, now: Date): Machine['healthStatus'] {
-  if (lastSeen === null) return 'Unknown'
-  return now.getTime() - lastSeen.getTime() > inactiveAfterMs ? 'Inactive' : 'Active'
-}
+/** The latest first. Accounts are the host's own here, so the host is their domain. */
+export const toUsers = ({ name: domain, logons }: Device): User[] =>
+  logons.toReversed().map(({ user, types, firstSeen, lastSeen }) => ({
+    id: `${domain}\\${user}`,
+    accountName: user,
+    accountDomain: domain,
+    firstSeen: timestamp(new Date(firstSeen)),
+    lastSeen: timestamp(new Date(lastSeen)),
+    logonTypes: types.join(', '),
+    isDomainAdmin: false,
+    isOnlyNetworkUser: false,
+    accountSid: null,
+  }))
 
 export const toLibraryFile = (entry: LibraryEntry): LibraryFile => ({
   fileName: entry.fileName,

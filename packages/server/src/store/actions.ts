@@ -8,6 +8,8 @@ import { recordOf } from '../core/history.ts'
 import { isInTheWay } from '../core/request.ts'
 import { appendEvents } from './events.ts'
 import { hot } from './hot.ts'
+import { actionColumns } from './lists/columns.ts'
+import { list } from './lists/list.ts'
 import { hasNul } from './nul.ts'
 import type { ActionRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
@@ -24,8 +26,8 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
       if (!touched.heads.has(row.machine_id)) touched.heads.set(row.machine_id, head)
       return toAction(row)
     },
-    list: async ({ top, skip }) =>
-      (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toAction),
+    list: (query) =>
+      list(db, { query, columns: actionColumns(db), rows: rows(), table: 'actions', to: toAction }),
     liveOf: (machineId) => liveOf(db, machineId),
     sessions: (most) => sessionsOf(db, most),
     toLookAt: async (at, most) => {

@@ -1,9 +1,11 @@
 import type { Progress } from '@countermand/contract'
-import type { Insertable, Kysely, Selectable } from 'kysely'
-import type { DeviceRows } from '../app/ports.ts'
+import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
+import type { DeviceReads, DeviceRows } from '../app/ports.ts'
 import { genesis } from '../core/chain.ts'
 import type { Device } from '../core/device.ts'
 import { headOf } from './events.ts'
+import { deviceColumns } from './lists/columns.ts'
+import { list } from './lists/list.ts'
 import { hasNul } from './nul.ts'
 import type { DeviceRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
@@ -13,16 +15,19 @@ type Found = Selectable<DeviceRow> & {
   readonly chain_digest: string | null
 }
 
-export function openDevices(db: Kysely<Tables>): DeviceRows {
-  const rows = () =>
-    db
-      .selectFrom('devices')
-      .leftJoin('chains', 'chains.chain', 'devices.id')
-      .selectAll('devices')
-      .select(['chains.sequence as chain_sequence', 'chains.digest as chain_digest'])
+const rowsOf = (db: Kysely<Tables>) =>
+  db
+    .selectFrom('devices')
+    .leftJoin('chains', 'chains.chain', 'devices.id')
+    .selectAll('devices')
+    .select(['chains.sequence as chain_sequence', 'chains.digest as chain_digest'])
+
+export const openDevices = (db: Kysely<Tables>): DeviceRows => ({ ...openReads(db), ...openWrites(db) })
+
+function openReads(db: Kysely<Tables>): DeviceReads {
   const find = async (id: string): Promise<Device | null> => {
     if (hasNul(id)) return null
-    const row = await rows().where('devices.id', '=', id).executeTakeFirst()
+    const row = await rowsOf(db).where('devices.id', '=', id).executeTakeFirst()
     return row === undefined ? null : toDevice(row)
   }
   return {
@@ -31,14 +36,46 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
       if (hasNul(idOrName)) return null
       const byId = await find(idOrName.toLowerCase())
       if (byId !== null) return byId
-      const named = rows().where('name_key', '=', idOrName.toLowerCase()).orderBy('n', 'desc')
+      const named = rowsOf(db).where('name_key', '=', idOrName.toLowerCase()).orderBy('n', 'desc')
       const row = await named.executeTakeFirst()
       return row === undefined ? null : toDevice(row)
     },
-    list: async ({ top, skip }) =>
-      (await rows().orderBy('n', 'desc').limit(top).offset(skip).execute()).map(toDevice),
+    list: (query, at) =>
+      list(db, { query, columns: deviceColumns(db, at), rows: rowsOf(db), table: 'devices', to: toDevice }),
+    withAddress: async (address) =>
+      (await holding(db, 'addresses', `"${address}"`)).filter(({ addresses }) =>
+        addresses.some((seen) => seen.address === address),
+      ),
+    withTag: async (tag, isStart) => {
+      const text = JSON.stringify(tag)
+      const isIt = (other: string): boolean => (isStart ? other.startsWith(tag) : other === tag)
+      const found = await holding(db, 'tags', isStart ? text.slice(0, -1) : text)
+      return found.filter(({ tags }) => tags.some(isIt))
+    },
+    workOf: (ids) => workOf(db, ids),
+    progressOf: (ids) => progressOf(db, ids),
+    headOf: (id) => headOf(db, id),
+  }
+}
+
+/** Sorts out most rows; the rest is looked at one by one, since the databases do not agree on capital letters. */
+async function holding(
+  db: Kysely<Tables>,
+  column: 'addresses' | 'tags',
+  part: string,
+): Promise<readonly Device[]> {
+  const pattern = `%${part.replaceAll(/[!%_]/g, '!$&')}%`
+  const isLikely = sql<boolean>`${sql.ref(column)} like ${pattern} escape '!'`
+  return (await rowsOf(db).where(isLikely).orderBy('n', 'desc').execute()).map(toDevice)
+}
+
+function openWrites(db: Kysely<Tables>): Omit<DeviceRows, keyof DeviceReads> {
+  return {
     create: async (device) => {
-      await db.insertInto('devices').values(toRow(device)).execute()
+      await db
+        .insertInto('devices')
+        .values({ ...toRow(device), ...labelsOf(device) })
+        .execute()
     },
     save: async (device, before) => {
       const saved = await db
@@ -49,9 +86,17 @@ export function openDevices(db: Kysely<Tables>): DeviceRows {
         .executeTakeFirst()
       if (saved.numUpdatedRows === 0n) throw new StaleWrite()
     },
-    workOf: (ids) => workOf(db, ids),
-    progressOf: (ids) => progressOf(db, ids),
-    headOf: (id) => headOf(db, id),
+    label: async (device, before) => {
+      const former = labelsOf(before)
+      const labelled = await db
+        .updateTable('devices')
+        .set(labelsOf(device))
+        .where('id', '=', device.id)
+        .where('tags', '=', former.tags)
+        .where('device_value', '=', former.device_value)
+        .executeTakeFirst()
+      if (labelled.numUpdatedRows === 0n) throw new StaleWrite()
+    },
   }
 }
 
@@ -79,7 +124,12 @@ async function progressOf(
   return new Map(said.flatMap(({ id, progress }) => (progress === null ? [] : [[id, JSON.parse(progress)]])))
 }
 
-const toRow = (device: Device): Insertable<DeviceRow> => ({
+const labelsOf = ({ tags, deviceValue }: Device): Pick<Insertable<DeviceRow>, 'tags' | 'device_value'> => ({
+  tags: JSON.stringify(tags),
+  device_value: deviceValue,
+})
+
+const toRow = (device: Device): Omit<Insertable<DeviceRow>, 'tags' | 'device_value'> => ({
   id: device.id,
   name: device.name,
   name_key: device.name.toLowerCase(),
@@ -90,7 +140,8 @@ const toRow = (device: Device): Insertable<DeviceRow> => ({
   first_seen: device.firstSeen.getTime(),
   last_seen: device.lastSeen?.getTime() ?? null,
   last_address: device.lastAddress,
-  tags: JSON.stringify(device.tags),
+  addresses: JSON.stringify(device.addresses),
+  logons: JSON.stringify(device.logons),
   statement_order: JSON.stringify(device.order),
   reported_head: device.reportedHead && JSON.stringify(device.reportedHead),
   progress: device.progress && JSON.stringify(device.progress),
@@ -107,8 +158,13 @@ const toDevice = (row: Found): Device => ({
   lastSeen: row.last_seen === null ? null : new Date(row.last_seen),
   lastAddress: row.last_address,
   tags: JSON.parse(row.tags),
+  deviceValue: valueOf(row.device_value),
+  addresses: JSON.parse(row.addresses),
+  logons: JSON.parse(row.logons),
   order: JSON.parse(row.statement_order),
   reportedHead: row.reported_head === null ? null : JSON.parse(row.reported_head),
   progress: row.progress === null ? null : JSON.parse(row.progress),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })
+
+const valueOf = (text: string): Device['deviceValue'] => (text === 'Low' || text === 'High' ? text : 'Normal')

@@ -122,6 +122,9 @@ export function execute<Row>(db: Kysely<Tables>, query: CompiledQuery<Row>): Pro
 
 const nothingDone = { changes: 0, lastInsertRowid: 0 }
 
+/** Statements that stay prepared; the server's own are about a hundred. */
+const mostPrepared = 1_000
+
 type Prepared = ReturnType<SqliteDatabase['prepare']>
 
 /** What Kysely expects of a driver, over the built-in one. Statements are prepared once and kept. */
@@ -146,6 +149,9 @@ function adapt(database: DatabaseSync): SqliteDatabase {
       let prepared = kept.get(sql)
       if (prepared === undefined) {
         prepared = prepare(sql)
+        // Filters have as many forms as somebody cares to write.
+        const [oldest] = kept.size < mostPrepared ? [] : kept.keys()
+        if (oldest !== undefined) kept.delete(oldest)
         kept.set(sql, prepared)
       }
       return prepared

@@ -133,6 +133,26 @@ onEachDatabase((database) => {
     rmSync(dataFolder, { recursive: true })
   })
 
+  test('a database from before 0005 has devices without labels, whose addresses nobody has written down', async () => {
+    const databaseUrl = await database.fresh()
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const file = join(dataFolder, 'countermand.db')
+    const db = databaseUrl === null ? openSqlite(file, 'alone').db : openPostgres(databaseUrl)
+    await migrate(db, '0003-sessions-and-progress')
+    const order = JSON.stringify(deviceOf('device').order)
+    await sql`insert into devices (id, name, name_key, capabilities, first_seen, tags, statement_order)
+      values ('device', 'x', 'x', '{}', 1, '["old"]', ${order})`.execute(db)
+
+    await migrate(db)
+    const { devices } = roomsOf(db, nothingTouched())
+    const device = await devices.find('device')
+    const { tags, deviceValue, addresses, logons } = device ?? {}
+    assert.deepEqual([tags, deviceValue, addresses, logons], [['old'], 'Normal', [], []])
+    assert.deepEqual(ids(await devices.withTag('old', false)), ['device'])
+    await db.destroy()
+    rmSync(dataFolder, { recursive: true })
+  })
+
   test('a server over a database that was opened before is the same installation, with all that was stored', async () => {
     const before = await openServer({ databaseUrl: await database.fresh() })
     await before.upload('run.sh')

@@ -55,6 +55,11 @@ onEachDatabase((database) => {
   })
   afterAll(() => store.close())
 
+  const all = { filter: null, order: [], after: null, counts: false }
+  const actions = async (page: { top: number; skip: number }) =>
+    (await store.read('actions', { ...all, ...page })).items
+  const devices = async (page: { top: number; skip: number }) =>
+    (await store.read('devices', { ...all, ...page })).items
   const make = (id: string, machineId: string, createdAt = start) =>
     store.write('makeAction', { order: orderOf(id, machineId, createdAt), commands: [] })
   const live = async (
@@ -70,19 +75,19 @@ onEachDatabase((database) => {
     const ids = numbers(7).map((n) => `listed-${n}`)
     for (const id of ids) await make(id, 'lists')
     const newest = ids.toReversed()
-    assert.deepEqual(idsOf(await store.read('actions', { top: 7, skip: 0 })), newest)
-    assert.deepEqual(idsOf(await store.read('actions', { top: 3, skip: 2 })), newest.slice(2, 5))
-    assert.deepEqual(await store.read('actions', { top: 0, skip: 0 }), [])
-    assert.deepEqual(await store.read('actions', { top: 10, skip: 100_000 }), [])
-    assert.deepEqual(idsOf(await store.read('actions', { top: 10_000, skip: 0 })).slice(0, 7), newest)
+    assert.deepEqual(idsOf(await actions({ top: 7, skip: 0 })), newest)
+    assert.deepEqual(idsOf(await actions({ top: 3, skip: 2 })), newest.slice(2, 5))
+    assert.deepEqual(await actions({ top: 0, skip: 0 }), [])
+    assert.deepEqual(await actions({ top: 10, skip: 100_000 }), [])
+    assert.deepEqual(idsOf(await actions({ top: 10_000, skip: 0 })).slice(0, 7), newest)
   })
 
   test('devices are listed newest first, page by page', async () => {
     const ids = numbers(5).map((n) => `listed-${n}`)
     for (const id of ids) await store.write('makeDevice', deviceOf(id))
     const newest = ids.toReversed()
-    assert.deepEqual(idsOf(await store.read('devices', { top: 5, skip: 0 })), newest)
-    assert.deepEqual(idsOf(await store.read('devices', { top: 2, skip: 1 })), newest.slice(1, 3))
+    assert.deepEqual(idsOf(await devices({ top: 5, skip: 0 })), newest)
+    assert.deepEqual(idsOf(await devices({ top: 2, skip: 1 })), newest.slice(1, 3))
   })
 
   test('live are the actions that are open, and those that ended while a cancel was undelivered', async () => {
@@ -165,13 +170,45 @@ onEachDatabase((database) => {
     const full = { key: { kty: 'OKP' }, keyThumbprint: 'k', lastSeen: start, lastAddress: '::1', tags: ['t'] }
     const head = { sequence: 0, digest: 'A'.repeat(43) }
     const progress = [{ action: 'a', step: 0, share: null, line: `${awkward}\0` }]
-    const said = { facts, order, head, reportedHead: head, progress }
+    const addresses = [{ address: '::1', from: 1, until: null }]
+    const logons = [{ user: awkward, types: ['Interactive'], firstSeen: 1, lastSeen: 2 ** 42 }]
+    const kept = { deviceValue: 'Low' as const, addresses, logons }
+    const said = { facts, order, head, reportedHead: head, progress, ...kept }
     const device = { ...deviceOf('mirrored'), ...full, name: awkward, ...said }
     await store.write('makeDevice', device)
     assert.deepEqual(await store.read('device', 'mirrored'), device)
     const bare = { ...deviceOf('bare'), head }
     await store.write('makeDevice', bare)
     assert.deepEqual(await store.read('device', 'bare'), bare)
+  })
+
+  test('a device is found by an address that it had, and by its tags to the letter', async () => {
+    const addresses = ['10.0.0.1', '2001:db8::1'].map((address) => ({ address, from: 1, until: null }))
+    await store.write('makeDevice', { ...deviceOf('seen-1'), addresses, tags: [awkward, 'Tag_1'] })
+    await store.write('makeDevice', { ...deviceOf('seen-2'), addresses, tags: ['tag_1', 'TagX1'] })
+    const at = async (address: string) => (await store.read('devicesAt', address)).map(({ id }) => id)
+    assert.deepEqual(await at('2001:db8::1'), ['seen-2', 'seen-1'])
+    assert.deepEqual(await at('10.0.0.'), [])
+    const tagged = async (tag: string, isStart = false) =>
+      (await store.read('devicesTagged', { tag, isStart })).map(({ id }) => id)
+    assert.deepEqual(await tagged(awkward), ['seen-1'])
+    assert.deepEqual(await tagged('Tag_1'), ['seen-1'])
+    assert.deepEqual(await tagged('Tag', true), ['seen-2', 'seen-1'])
+    assert.deepEqual(await tagged('Tag'), [])
+  })
+
+  test('of many who label one device at the same time nobody is lost', async () => {
+    const labelled = { ...deviceOf('labelled'), facts: null }
+    await store.write('makeDevice', labelled)
+    const tags = numbers(20).map((n) => `tag ${n}`)
+    await Promise.all(
+      tags.map((tag) =>
+        store.write('keepLabels', { ids: ['labelled'], label: { kind: 'add', tag }, by: 'ann' }),
+      ),
+    )
+    const { tags: kept = [], head } = (await store.read('device', 'labelled')) ?? {}
+    assert.deepEqual([...kept].toSorted(), tags.toSorted())
+    assert.equal(head?.sequence, 20)
   })
 
   test('a device is found by its id, else the newest by its name, in any letters', async () => {

@@ -59,6 +59,10 @@ export interface DeviceRow {
   reported_head: string | null
   /** How far its actions are, as its last statement had it (`Progress[]`). */
   progress: string | null
+  device_value: string
+  /** Which addresses it had (`AddressSeen[]`), and who was signed in (`Logon[]`). */
+  addresses: string
+  logons: string
 }
 
 /** Head of each chain of events: a device's id, or `server`. Moved by compare-and-set, so that two cannot both append. */

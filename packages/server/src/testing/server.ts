@@ -98,7 +98,7 @@ export interface ServerOptions {
 
 export const unlimited = [
   '--limits',
-  'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,package=-/-,library=-/-',
+  'read=-/-,cancel=-/-,respond=-/-,manage=-/-,liveResponse=-/-,package=-/-,library=-/-',
   '--sessions',
   '-',
 ]

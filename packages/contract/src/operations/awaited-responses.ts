@@ -1,0 +1,67 @@
+import { Type } from 'typebox'
+import { MachineAction, oneOf } from '../machine-action.ts'
+import type { Operation } from '../operation.ts'
+import { machineReaders, type Permission } from '../permissions.ts'
+
+/** Types of the reference that no agent does yet. They are refused once everything else about the request is right. */
+export const awaitedTypes = [
+  'Isolate',
+  'Unisolate',
+  'RestrictCodeExecution',
+  'UnrestrictCodeExecution',
+  'Offboard',
+  'StopAndQuarantineFile',
+] as const
+export type AwaitedType = (typeof awaitedTypes)[number]
+
+const about = { Comment: Type.String(), ExternalId: Type.Optional(Type.String()) }
+const only = <const Name extends Permission>(name: Name) => ({ app: [name], delegated: [name] }) as const
+const response = {
+  method: 'POST',
+  limit: 'respond',
+  target: 'machine',
+  body: Type.Object(about),
+  status: 201,
+  reply: MachineAction,
+} as const
+
+/** Issuing what waits for its agent (`wire.md` 1.2). A missing `IsolationType` means `Full`. */
+export const awaitedResponses = {
+  isolate: {
+    ...response,
+    path: '/api/machines/:id/isolate',
+    permission: only('Machine.Isolate'),
+    body: Type.Object({
+      ...about,
+      IsolationType: Type.Optional(oneOf(['Full', 'Selective', 'UnManagedDevice'])),
+    }),
+  },
+  unisolate: {
+    ...response,
+    path: '/api/machines/:id/unisolate',
+    permission: only('Machine.Isolate'),
+  },
+  restrictCodeExecution: {
+    ...response,
+    path: '/api/machines/:id/restrictCodeExecution',
+    permission: only('Machine.RestrictExecution'),
+  },
+  unrestrictCodeExecution: {
+    ...response,
+    path: '/api/machines/:id/unrestrictCodeExecution',
+    permission: only('Machine.RestrictExecution'),
+  },
+  offboard: {
+    ...response,
+    path: '/api/machines/:id/offboard',
+    permission: only('Machine.Offboard'),
+  },
+  stopAndQuarantineFile: {
+    ...response,
+    path: '/api/machines/:id/StopAndQuarantineFile',
+    permission: only('Machine.StopAndQuarantine'),
+    permissionToo: { app: machineReaders.app },
+    // Its pattern is the handler's to check: a wrong hash has a code of its own.
+    body: Type.Object({ ...about, Sha1: Type.String() }),
+  },
+} as const satisfies Record<string, Operation>

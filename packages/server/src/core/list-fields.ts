@@ -1,0 +1,37 @@
+/** What lists may be filtered and ordered by, in the reference's words (`wire.md` 7). Where each lies: `store/lists/columns.ts`. */
+import type { Fields } from './odata/tree.ts'
+
+/** The reference names the first six; the others are answered as well. */
+export const actionFields = {
+  id: 'word',
+  status: 'word',
+  machineId: 'word',
+  type: 'word',
+  requestor: 'text',
+  creationDateTimeUtc: 'time',
+  computerDnsName: 'word',
+  requestorComment: 'text',
+  lastUpdateDateTimeUtc: 'time',
+  cancellationRequestor: 'text',
+  cancellationComment: 'text',
+  cancellationDateTimeUtc: 'time',
+  scope: 'word',
+  externalId: 'text',
+} as const satisfies Fields
+
+export const deviceFields = {
+  computerDnsName: 'word',
+  id: 'word',
+  version: 'text',
+  deviceValue: 'word',
+  aadDeviceId: 'word',
+  machineTags: 'texts',
+  lastSeen: 'time',
+  exposureLevel: 'word',
+  onboardingStatus: 'word',
+  lastIpAddress: 'word',
+  healthStatus: 'word',
+  osPlatform: 'word',
+  riskScore: 'word',
+  rbacGroupId: 'number',
+} as const satisfies Fields
