@@ -31,6 +31,7 @@ const programs = {
   start: [program('packages/server/src/main.ts')],
   tour: [program('packages/server/src/tour/main.ts')],
   verify: [program('packages/server/src/verify/main.ts')],
+  print: [tool('packages/server/src/print/main.ts')],
   bench: [program('bench/main.ts')],
   chaos: [program('test/chaos/main.ts')],
   fuzz: [program('test/fuzz/main.ts')],

@@ -55,6 +55,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'server/signing': ['server/signing', 'server/app/ports.ts', 'contract', 'jose', 'node:*'],
 
   'server/start': ['server/start', 'server/app', 'server/config.ts', 'contract', 'node:*'],
+  'server/print': ['server/print', 'server/core/errors.ts', 'contract', 'node:*'],
   'server/tour': ['server/tour', 'contract', 'node:*'],
   // Reads what the store has written, and asks the rules again.
   'server/verify': [

@@ -6,6 +6,8 @@ import type { Permission } from './permissions.ts'
  * derived from rows of this type, so that the two sides of the wire cannot drift apart.
  */
 export interface Operation {
+  /** What it does, in one sentence for the printed reference. */
+  readonly summary?: string
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Path below the host. Placeholders are `:name`; matched in any case, with or without `/v1.0` and a trailing slash. */
   readonly path: string
@@ -21,6 +23,8 @@ export interface Operation {
   readonly body?: TSchema
   /** Set where the body is a multipart form, which the route reads itself. */
   readonly form?: true
+  /** The query options that it takes, for the printed reference; its handler reads and refuses them. */
+  readonly query?: readonly string[]
   /** Largest body in bytes; 1 MiB where not given. */
   readonly bodyLimit?: number
   readonly status: 200 | 201 | 204

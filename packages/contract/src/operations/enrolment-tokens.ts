@@ -7,6 +7,7 @@ const administer = { app: ['Countermand.Administer'], delegated: ['Countermand.A
 /** Ours, not the reference's: how a further device is brought in. */
 export const enrolmentTokens = {
   createEnrolmentToken: {
+    summary: 'Makes a one-time token with which a further device is brought in.',
     method: 'POST',
     path: '/api/countermand/enrolmenttokens',
     permission: administer,

@@ -8,6 +8,7 @@ const manage = { app: ['Library.Manage'], delegated: ['Library.Manage'] } as con
 /** The live response library (`wire.md` 1.4). */
 export const libraryFiles = {
   listLibraryFiles: {
+    summary: 'Lists the files of the live response library.',
     method: 'GET',
     path: '/api/libraryfiles',
     permission: manage,
@@ -17,6 +18,7 @@ export const libraryFiles = {
     reply: ListOf(LibraryFile),
   },
   uploadLibraryFile: {
+    summary: 'Puts a file into the live response library.',
     method: 'POST',
     path: '/api/libraryfiles',
     permission: manage,
@@ -29,6 +31,7 @@ export const libraryFiles = {
     reply: LibraryFile,
   },
   deleteLibraryFile: {
+    summary: 'Deletes a file of the live response library.',
     method: 'DELETE',
     path: '/api/libraryfiles/:fileName',
     permission: manage,

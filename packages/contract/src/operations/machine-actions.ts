@@ -22,11 +22,13 @@ export type ActionEventEntry = Static<typeof ActionEventEntry>
 /** Reading and cancelling (`wire.md` 1.1). */
 export const machineActions = {
   listMachineActions: {
+    summary: 'Lists machine actions, the newest first.',
     method: 'GET',
     path: '/api/machineactions',
     permission: machineReaders,
     limit: 'read',
     target: 'none',
+    query: ['$top', '$skip'],
     status: 200,
     reply: ListOf(MachineAction),
   },
@@ -40,6 +42,7 @@ export const machineActions = {
     reply: Type.Integer(),
   },
   getMachineAction: {
+    summary: 'Gets one machine action.',
     method: 'GET',
     path: '/api/machineactions/:id',
     permission: machineReaders,
@@ -49,6 +52,8 @@ export const machineActions = {
     reply: MachineAction,
   },
   cancelMachineAction: {
+    summary:
+      'Takes a machine action back: `Cancelled` is said only with proof that nothing of it is left running.',
     method: 'POST',
     path: '/api/machineactions/:id/cancel',
     permission: { app: responsePermissions, delegated: responsePermissions },
@@ -59,6 +64,8 @@ export const machineActions = {
     reply: MachineAction,
   },
   getLiveResponseResult: {
+    summary:
+      'Gets a link to the result of one live response command; the link is good for 30 minutes and needs no token.',
     method: 'GET',
     path: '/api/machineactions/:id/GetLiveResponseResultDownloadLink(index=:index)',
     permission: { app: machineReaders.app, delegated: ['Machine.LiveResponse'] },
@@ -68,6 +75,7 @@ export const machineActions = {
     reply: StringValue,
   },
   getPackageUri: {
+    summary: 'Gets a link to the investigation package of a finished collection; it needs no token.',
     method: 'GET',
     path: '/api/machineactions/:id/getPackageUri',
     permission: { app: machineReaders.app, delegated: ['Machine.CollectForensics'] },
@@ -77,6 +85,7 @@ export const machineActions = {
     reply: StringValue,
   },
   listMachineActionEvents: {
+    summary: "Lists the history of one action, with the device's signed statements.",
     method: 'GET',
     path: '/api/countermand/actions/:id/events',
     permission: machineReaders,
@@ -90,6 +99,7 @@ export const machineActions = {
 /** Issuing (`wire.md` 1.2). */
 export const machineResponses = {
   runLiveResponse: {
+    summary: 'Runs live response commands on a machine, one after the other.',
     method: 'POST',
     path: '/api/machines/:id/runliveresponse',
     permission: { app: ['Machine.LiveResponse'], delegated: ['Machine.LiveResponse'] },
@@ -104,6 +114,7 @@ export const machineResponses = {
     reply: MachineAction,
   },
   collectInvestigationPackage: {
+    summary: 'Collects an investigation package from a machine.',
     method: 'POST',
     path: '/api/machines/:id/collectInvestigationPackage',
     permission: { app: ['Machine.CollectForensics'], delegated: ['Machine.CollectForensics'] },
@@ -114,6 +125,7 @@ export const machineResponses = {
     reply: MachineAction,
   },
   runAntiVirusScan: {
+    summary: 'Scans a machine for malware.',
     method: 'POST',
     path: '/api/machines/:id/runAntiVirusScan',
     permission: { app: ['Machine.Scan'], delegated: ['Machine.Scan'] },

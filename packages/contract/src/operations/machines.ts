@@ -8,11 +8,13 @@ import { User } from '../user.ts'
 /** `wire.md` 1.5; `:id` is the device id or the computer name, which a device chooses itself: for looking only. */
 export const machines = {
   listMachines: {
+    summary: 'Lists machines.',
     method: 'GET',
     path: '/api/machines',
     permission: machineReaders,
     limit: 'read',
     target: 'none',
+    query: ['$top', '$skip'],
     status: 200,
     reply: ListOf(Machine),
   },
@@ -26,6 +28,7 @@ export const machines = {
     reply: Type.Integer(),
   },
   getMachine: {
+    summary: 'Gets one machine by its id or its computer name.',
     method: 'GET',
     path: '/api/machines/:id',
     permission: machineReaders,

@@ -33,6 +33,7 @@ import { machineHandlers } from './machines.ts'
 import { mountDiscovery } from './oauth/discovery.ts'
 import { mountTokens } from './oauth/token.ts'
 import { baseOf, findTarget, mount, type Check } from './operation.ts'
+import { mountReference } from './reference/index.ts'
 
 export interface HttpOptions {
   readonly app: App
@@ -77,6 +78,7 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   mountWake(server, app)
   await mountTransfers(server, app)
   mountHealth(server, app)
+  mountReference(server, app)
   return server
 }
 
