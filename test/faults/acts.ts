@@ -46,7 +46,8 @@ export const letGo = ({ here }: Issued): void => writeFileSync(join(here, 'go'),
 /** Once for each time that it was run. */
 export const runsOf = ({ here }: Issued): string => textOf(join(here, 'runs'))
 
-export const isAlive = ({ word }: Issued): boolean => processesWith(word).length > 0
+/** By the word as an argument: who collects a package elsewhere may just be listing the script's folder. */
+export const isAlive = ({ word }: Issued): boolean => processesWith(`\0${word}\0`).length > 0
 
 export async function untilGone(issued: Issued): Promise<void> {
   await until('the script to be gone', () => !isAlive(issued))

@@ -98,7 +98,10 @@ const textIn = (path: string): string => readFileSync(path, 'utf8')
 
 async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<void> {
   const { world, signatures } = play.stage
-  assert.deepEqual(processesWith(play.word).concat(processesWith(signatures).filter(isNoAgent(play))), [])
+  assert.deepEqual(
+    processesWith(`\0${play.word}\0`).concat(processesWith(signatures).filter(isNoAgent(play))),
+    [],
+  )
   assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
 
   const place = (name: string): string => join(putFolder(play), name)
