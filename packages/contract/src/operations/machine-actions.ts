@@ -28,7 +28,7 @@ export const machineActions = {
     permission: machineReaders,
     limit: 'read',
     target: 'none',
-    query: ['$top', '$skip'],
+    query: ['$filter', '$orderby', '$top', '$skip', '$count', '$select'],
     status: 200,
     reply: ListOf(MachineAction),
   },

@@ -14,7 +14,7 @@ export const machines = {
     permission: machineReaders,
     limit: 'read',
     target: 'none',
-    query: ['$top', '$skip'],
+    query: ['$filter', '$orderby', '$top', '$skip', '$count', '$select'],
     status: 200,
     reply: ListOf(Machine),
   },
