@@ -1,6 +1,7 @@
 /** The device's disk is full, or cannot be written. Nothing is begun that is not journalled, and what happened is told later. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, test } from 'vitest'
@@ -33,7 +34,7 @@ describe.skipIf(!isAble)('the device’s disk', { timeout }, () => {
     mounts = await openMounts()
     let made: Disk | null = null
     const around = (folder: string): readonly string[] => {
-      made ??= mounts.disk(folder, 'agent', 4 * 1024 * 1024)
+      made ??= mounts.disk(folder, 'agent', 10 * 1024 * 1024)
       disk = made
       return mounts.inside
     }
@@ -91,6 +92,23 @@ describe.skipIf(!isAble)('the device’s disk', { timeout }, () => {
     await until('the script to run', () => existsSync(join(issued.here, 'runs')))
     letGo(issued)
     await assertWhole(world, issued)
+  })
+
+  test('is full in the midst of a file that comes: once there is room it is what was asked for, to the last byte', async () => {
+    // A script is read line by line: one that were torn in the middle would not come to its end.
+    const numbers = Array.from({ length: 200_000 }, (_, n) => `# ${n} is the number of this line\n`)
+    const script = `#!/bin/sh\necho begun\n${numbers.join('')}cksum <"$0"\n`
+    const ballast = join(world.device.dataFolder, 'ballast')
+    writeFileSync(ballast, Buffer.alloc(7_000_000))
+    const { id } = await world.api.run(world.device.machineId, script)
+    const draft = join(world.device.dataFolder, 'journal', id, 'files')
+    await until('the file to have begun', () => existsSync(draft) && readdirSync(draft).length > 0)
+    await pause(2_000)
+    rmSync(ballast)
+    const { status } = await world.api.untilOver(id)
+    assert.equal(status, 'Succeeded')
+    const sum = execFileSync('cksum', { input: script, encoding: 'utf8' })
+    assert.equal((await world.api.result(id)).script_output, `begun\n${sum}`)
   })
 
   test('is full when an agent starts: it waits, and takes up what another had begun', async () => {

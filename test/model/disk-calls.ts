@@ -21,9 +21,21 @@ class Handle {
   writeFile(content: string | Uint8Array): Promise<void> {
     return this.turns.take(`write ${this.label}`, () => {
       this.disk.needRoom(this.label)
-      const before = this.file().content.subarray(0, this.position)
-      this.file().content = Buffer.concat([before, Buffer.from(content)])
-      this.position = this.file().content.length
+      this.file().content = Buffer.from(content)
+    })
+  }
+
+  write(
+    chunk: Uint8Array,
+    from: number,
+    length: number,
+    at: number,
+  ): Promise<{ readonly bytesWritten: number }> {
+    return this.turns.take(`write ${this.label}`, () => {
+      this.disk.needRoom(this.label)
+      const file = this.file()
+      file.content = Buffer.concat([file.content.subarray(0, at), chunk.subarray(from, from + length)])
+      return { bytesWritten: length }
     })
   }
 

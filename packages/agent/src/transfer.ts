@@ -1,8 +1,8 @@
 /**
  * Files between this device and its server: what an action needs, and what it brings back. Hashed on both sides, taken up again
- * where a connection broke, and never more than two parts in memory. Each goes by a link of its own (`docs/protocol.md`).
+ * where a connection broke, and never more than a part in memory. Each goes by a link of its own (`docs/protocol.md`).
  */
-import { createHash, type Hash } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { open, rename, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -92,6 +92,7 @@ class Way {
       ...(body !== undefined && { body }),
     })
     if (response.status === 403) this.link = null
+    // A part may have been spoilt on its way (400), or another one is there (409): it is looked at, and sent again.
     return passable(response, method === 'PATCH' ? [404, 413] : [400, 404, 413, 416])
   }
 
@@ -132,15 +133,13 @@ class Way {
   }
 }
 
-/** `never`: what no other try changes. */
+/** Throws for whatever is no success; `CannotBeDone` for what is in `never`, since no other try changes it. */
 async function passable(response: Response, never: readonly number[]): Promise<Response> {
+  if (response.ok) return response
   if (never.includes(response.status))
     throw new CannotBeDone(`The server refused the file: ${(await response.text()).slice(0, 500)}`)
-  if (!response.ok && response.status !== 400 && response.status !== 409) {
-    await response.body?.cancel()
-    throw new Error(`the server answered ${response.status}`)
-  }
-  return response
+  await response.body?.cancel()
+  throw new Error(`the server answered ${response.status}`)
 }
 
 /** Into a draft that grows, from wherever the last connection broke; under its own name once it is whole and on disk. */
@@ -151,7 +150,6 @@ async function download(
   const draft = `${place}.draft`
   const file = await open(draft, 'w', 0o700)
   try {
-    const whole = createHash('sha256')
     let have = 0
     await way.untilItGoes(async () => {
       if (have === size && size > 0) return
@@ -160,27 +158,30 @@ async function download(
       if (have > 0 && response.status !== 206)
         throw new CannotBeDone('The server does not go on where it was.')
       for await (const chunk of response.body ?? []) {
-        have += await append(file, whole, chunk)
-        if (have > size)
+        if (have + chunk.length > size)
           throw new CannotBeDone('The file that the server sent is longer than the one that was pinned.')
+        await writeAt(file, chunk, have)
+        have += chunk.length
       }
       if (have < size) throw new Error('the connection ended before the file did')
     })
-    // Pinned at issue: what is run is what was asked for, or nothing.
-    if (whole.digest('hex') !== sha256)
-      throw new CannotBeDone('The file that the server sent is not the one that was pinned.')
     await file.sync()
   } finally {
     await file.close()
   }
+  // Pinned at issue: what is run is what was asked for, or nothing. So it is the file that is looked at, not what came.
+  if ((await sha256OfFile(draft)) !== sha256)
+    throw new CannotBeDone('The file that the server sent is not the one that was pinned.')
   await rename(draft, place)
   await syncFolder(dirname(place))
 }
 
-async function append(file: FileHandle, whole: Hash, chunk: Uint8Array): Promise<number> {
-  await file.writeFile(chunk)
-  whole.update(chunk)
-  return chunk.length
+/** At its place, and all of it: a disk that is full takes some of a chunk, and the next try begins where this one did. */
+async function writeAt(file: FileHandle, chunk: Uint8Array, position: number): Promise<void> {
+  for (let at = 0; at < chunk.length;) {
+    const { bytesWritten } = await file.write(chunk, at, chunk.length - at, position + at)
+    at += bytesWritten
+  }
 }
 
 /** Null where the server has lost what it had, and all is to be sent anew. */
@@ -235,8 +236,6 @@ function send(way: Way, { part: whole, offset: from, digest }: Part): Promise<bo
       size: part.length,
     })
     await response.body?.cancel()
-    // Another part is there, or this one was spoilt on its way.
-    if (!response.ok) throw new Error(`the server answered ${response.status} to a part`)
     return true
   })
 }
@@ -252,28 +251,27 @@ async function standing(way: Way): Promise<{ offset: number; digest: string | nu
 const base64 = (bytes: Buffer): string => bytes.toString('base64')
 
 /**
- * Parts of one size, and the last one, which may be empty. Each is good until the one after the next is asked for: two buffers
- * take turns, since what is thrown away at this rate fills the memory faster than it is swept.
+ * Parts of one size, and the last one, which may be empty. All in one buffer, good until the next is asked for: what is thrown away
+ * at this rate fills the memory faster than it is swept.
  */
 async function* inParts(
   content: AsyncIterable<Uint8Array>,
 ): AsyncIterable<{ part: Buffer<ArrayBuffer>; isLast: boolean }> {
-  let [filling, other] = [Buffer.alloc(partSize), Buffer.alloc(partSize)]
+  const part = Buffer.alloc(partSize)
   let size = 0
   for await (const chunk of content) {
     for (let rest = chunk; rest.length > 0;) {
       if (size === partSize) {
-        yield { part: filling, isLast: false }
-        ;[filling, other] = [other, filling]
+        yield { part, isLast: false }
         size = 0
       }
       const taken = rest.subarray(0, partSize - size)
-      filling.set(taken, size)
+      part.set(taken, size)
       size += taken.length
       rest = rest.subarray(taken.length)
     }
   }
-  yield { part: filling.subarray(0, size), isLast: true }
+  yield { part: part.subarray(0, size), isLast: true }
 }
 
 /** Null where there is no such file. */
