@@ -5,23 +5,11 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'vitest'
 import { EnrolmentError, enrol } from './identity.ts'
-import { inFolder } from './testing/fakes.ts'
+import { facts, inFolder } from './testing/fakes.ts'
 
 const tokenFor = (server: string): string => {
   const token = { server, orderKey: 'A'.repeat(43), secret: 'secret' }
   return `cme1.${Buffer.from(JSON.stringify(token)).toString('base64url')}`
-}
-
-const facts = {
-  hostName: 'ws-1',
-  osPlatform: 'Linux',
-  osVersion: null,
-  osBuild: null,
-  osArchitecture: null,
-  osProcessor: null,
-  version: null,
-  agentVersion: '0.1.0',
-  ipAddresses: [],
 }
 
 test('a server that cannot be reached is named, and what to do is said', () =>

@@ -15,7 +15,7 @@ import { readIdentity } from './identity.ts'
 import { openLoop } from './loop.ts'
 import { openNews } from './news.ts'
 import { Sync, TwoHistories, type Self } from './sync.ts'
-import { inFolder, makeOrderKey, newId, replyOf, until, type OrderKey } from './testing/fakes.ts'
+import { facts, inFolder, makeOrderKey, newId, replyOf, until, type OrderKey } from './testing/fakes.ts'
 
 const machineId = 'd'.repeat(40)
 const self: Self = {
@@ -23,17 +23,7 @@ const self: Self = {
   progress: [],
   newsHead: { sequence: 0, digest: 'G'.repeat(43) },
   held: [],
-  facts: {
-    hostName: 'ws-1',
-    osPlatform: 'Linux',
-    osVersion: null,
-    osBuild: null,
-    osArchitecture: null,
-    osProcessor: null,
-    version: null,
-    agentVersion: '0.1.0',
-    ipAddresses: [],
-  },
+  facts,
   capabilities: {},
 }
 const asSelf = (): Promise<Self> => Promise.resolve(self)

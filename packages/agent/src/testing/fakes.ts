@@ -5,7 +5,13 @@ import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { messageTypes, type LiveResponseCommand, type Offer, type Reply } from '@countermand/contract'
+import {
+  messageTypes,
+  type Facts,
+  type LiveResponseCommand,
+  type Offer,
+  type Reply,
+} from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
@@ -65,6 +71,19 @@ export const getOf = (path: string, limitMs = 600_000): LiveResponseCommand => (
   limit: 1_000_000,
   limitMs,
 })
+
+/** What a device says of itself that knows little. */
+export const facts: Facts = {
+  hostName: 'ws-1',
+  osPlatform: 'Linux',
+  osVersion: null,
+  osBuild: null,
+  osArchitecture: null,
+  osProcessor: null,
+  version: null,
+  agentVersion: '0.1.0',
+  ipAddresses: [],
+}
 
 /** A reply that orders nothing, but for what is given. */
 export const replyOf = (given: Partial<Reply> = {}): Reply => ({

@@ -1,5 +1,6 @@
 /** What no agent does yet: everything about the request is checked as for the rest, and then it is refused (`wire.md` 1.2, 8). */
 import { enrol, type TestDevice } from '../testing/device.ts'
+import { refusalsOfEvery, refused } from '../testing/machine-refusals.ts'
 import { scenarios, type Scenario } from '../testing/scenarios.ts'
 
 type Row = readonly [
@@ -47,13 +48,6 @@ const rows: readonly Row[] = [
     newer('StopAndQuarantineFile'),
   ],
 ]
-
-const refused = (
-  name: string,
-  body: NonNullable<Scenario<TestDevice>['body']>,
-  code: string,
-  says: RegExp,
-): Scenario<TestDevice> => ({ name: `${name} is refused`, body, status: 400, code, says: [says], events: [] })
 
 const more: Readonly<Record<string, readonly Scenario<TestDevice>[]>> = {
   isolate: [
@@ -119,25 +113,7 @@ const more: Readonly<Record<string, readonly Scenario<TestDevice>[]>> = {
 
 for (const [tail, permissions, body, code, says] of rows) {
   const list: readonly Scenario<TestDevice>[] = [
-    { name: 'without a token is refused', as: null, body, status: 401, code: 'Unauthorized', events: [] },
-    {
-      name: 'for an unknown machine is 404, before the body is looked at',
-      path: () => `/api/machines/elastic-connector-test/${tail}`,
-      body: 'not JSON',
-      status: 404,
-      code: 'ResourceNotFound',
-      says: 'Machine elastic-connector-test was not found',
-      events: [],
-    },
-    {
-      name: 'for a machine by its name is 404',
-      path: ({ name }) => `/api/machines/${name}/${tail}`,
-      body,
-      status: 404,
-      code: 'ResourceNotFound',
-      events: [],
-    },
-    refused('what is not JSON', 'not JSON', 'InvalidRequestBody', /not JSON/),
+    ...refusalsOfEvery(`/${tail}`, body),
     refused(
       'without a comment',
       {},

@@ -8,6 +8,7 @@ import {
   type TestDevice,
 } from '../testing/device.ts'
 import { queued, type Given } from '../testing/given.ts'
+import { refusalsOfEvery, refused } from '../testing/machine-refusals.ts'
 import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { expectStatus, minute, type TestServer } from '../testing/server.ts'
 
@@ -44,14 +45,7 @@ const wrong: readonly (readonly [string, string | object, string, RegExp])[] = [
 const off = { able: false as const, why: 'switched_off' as const, detail: 'by policy 9' }
 
 const refusals: readonly Scenario<TestDevice>[] = [
-  {
-    name: 'without a token is refused',
-    as: null,
-    body: right,
-    status: 401,
-    code: 'Unauthorized',
-    events: [],
-  },
+  ...refusalsOfEvery('/collectInvestigationPackage', right),
   {
     name: 'with the permission for another type is refused',
     as: ['Machine.LiveResponse', 'Machine.Scan'],
@@ -61,22 +55,7 @@ const refusals: readonly Scenario<TestDevice>[] = [
     says: [/\(Machine\.CollectForensics\)/],
     events: [],
   },
-  {
-    name: 'for an unknown machine is 404, before the body is looked at',
-    path: () => '/api/machines/00aa11bb22cc33dd44ee55ff66aa77bb88cc99dd/collectInvestigationPackage',
-    body: 'not JSON',
-    status: 404,
-    code: 'ResourceNotFound',
-    events: [],
-  },
-  ...wrong.map(([name, body, code, says]): Scenario<TestDevice> => ({
-    name: `with a body ${name} is refused`,
-    body,
-    status: 400,
-    code,
-    says: [says],
-    events: [],
-  })),
+  ...wrong.map(([name, body, code, says]) => refused(`with a body ${name}`, body, code, says)),
   {
     name: 'on a device where it is switched off is refused before anything is queued',
     given: device({ capabilities: { ...able, CollectInvestigationPackage: off } }),

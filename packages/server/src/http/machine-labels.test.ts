@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { expect, test } from 'vitest'
 import type { Machine } from '@countermand/contract'
 import { enrol, type TestDevice } from '../testing/device.ts'
+import { refusalsOfEvery, refused } from '../testing/machine-refusals.ts'
 import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { expectStatus, type Asked, type TestServer } from '../testing/server.ts'
 
@@ -26,17 +27,8 @@ const tagged =
     return made
   }
 
-type Body = NonNullable<Scenario<TestDevice>['body']>
-const refused = (name: string, body: Body, code: string, says: RegExp): Scenario<TestDevice> => ({
-  name: `${name} is refused`,
-  body,
-  status: 400,
-  code,
-  says: [says],
-  events: [],
-})
-const always = (tail: string, body: Body): readonly Scenario<TestDevice>[] => [
-  { name: 'without a token is refused', as: null, body, status: 401, code: 'Unauthorized', events: [] },
+const always = (tail: string, body: object): readonly Scenario<TestDevice>[] => [
+  ...refusalsOfEvery(tail, body),
   {
     name: 'with the permission to read is refused, in the words that clients match on',
     as: ['Machine.Read.All'],
@@ -48,24 +40,6 @@ const always = (tail: string, body: Body): readonly Scenario<TestDevice>[] => [
       '(Machine.ReadWrite.All) to access the resource.',
     events: [],
   },
-  {
-    name: 'for an unknown machine is 404, before the body is looked at',
-    path: () => `/api/machines/elastic-connector-test${tail}`,
-    body: 'not JSON',
-    status: 404,
-    code: 'ResourceNotFound',
-    says: 'Machine elastic-connector-test was not found',
-    events: [],
-  },
-  {
-    name: 'for a machine by its name is 404',
-    path: ({ name }) => `/api/machines/${name}${tail}`,
-    body,
-    status: 404,
-    code: 'ResourceNotFound',
-    events: [],
-  },
-  refused('what is not JSON', 'not JSON', 'InvalidRequestBody', /not JSON/),
 ]
 /** The answer shows it, and so does whoever asks later. */
 const shows =

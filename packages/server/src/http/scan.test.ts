@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import type { MachineAction } from '@countermand/contract'
 import { enrol, type EnrolmentOptions, type TestDevice } from '../testing/device.ts'
+import { refusalsOfEvery, refused } from '../testing/machine-refusals.ts'
 import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
 import type { TestServer } from '../testing/server.ts'
 
@@ -42,14 +43,7 @@ const wrong: readonly (readonly [string, object, string, RegExp])[] = [
 const lacking = { able: false as const, why: 'missing_tool' as const, detail: 'apt-get install --yes clamav' }
 
 const refusals: readonly Scenario<TestDevice>[] = [
-  {
-    name: 'without a token is refused',
-    as: null,
-    body: right,
-    status: 401,
-    code: 'Unauthorized',
-    events: [],
-  },
+  ...refusalsOfEvery('/runAntiVirusScan', right),
   {
     name: 'with the permission for another type is refused',
     as: ['Machine.LiveResponse', 'Machine.Isolate'],
@@ -59,22 +53,7 @@ const refusals: readonly Scenario<TestDevice>[] = [
     says: [/\(Machine\.Scan\)/],
     events: [],
   },
-  {
-    name: 'for an unknown machine is 404, before the body is looked at',
-    path: () => '/api/machines/00aa11bb22cc33dd44ee55ff66aa77bb88cc99dd/runAntiVirusScan',
-    body: 'not JSON',
-    status: 404,
-    code: 'ResourceNotFound',
-    events: [],
-  },
-  ...wrong.map(([name, body, code, says]): Scenario<TestDevice> => ({
-    name: `${name} is refused`,
-    body,
-    status: 400,
-    code,
-    says: [says],
-    events: [],
-  })),
+  ...wrong.map((row) => refused(...row)),
   {
     name: 'on a device without a scanner is refused, with the line that installs one',
     given: device({ capabilities: { ...able, RunAntiVirusScan: lacking } }),
