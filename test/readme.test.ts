@@ -7,11 +7,24 @@ import { root } from './architecture/tree.ts'
 
 const read = (name: string): string => readFileSync(join(root, name), 'utf8')
 const codeOf = (text: string): string[] => text.match(/^ *```[\s\S]*?^ *```$/gm) ?? []
-const sectionsOf = (text: string): number => text.match(/^## /gm)?.length ?? 0
+/** How deep each heading is, in order. */
+const sectionsOf = (text: string): number[] =>
+  (text.match(/^#{2,} /gm) ?? []).map((signs) => signs.length - 1)
+const inCode = (text: string): string[] => text.match(/`[^`]+`/g) ?? []
+/** Of each row of a table what its first cell has in code: that is not translated. */
+const rowsOf = (text: string): string[][] =>
+  (text.match(/^\|.*$/gm) ?? []).map((row) => inCode(row.split('|')[1] ?? ''))
+/** Documents that it leads to. */
+const linksOf = (text: string): string[] =>
+  [
+    ...new Set((text.match(/\]\(([\w./-]+\.md)\)/g) ?? []).filter((link) => !link.includes('README'))),
+  ].toSorted()
 
-test('README.ar.md has the sections of README.md, and its code to the letter', () => {
+test('README.ar.md has the sections of README.md, its tables row by row, its links, and its code to the letter', () => {
   const [english, arabic] = [read('README.md'), read('README.ar.md')]
-  assert.equal(sectionsOf(arabic), sectionsOf(english))
+  assert.deepEqual(sectionsOf(arabic), sectionsOf(english))
+  assert.deepEqual(rowsOf(arabic), rowsOf(english))
+  assert.deepEqual(linksOf(arabic), linksOf(english))
   assert.deepEqual(codeOf(arabic), codeOf(english))
 })
 

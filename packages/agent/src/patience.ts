@@ -15,7 +15,7 @@ export async function beforeAnotherTry(failures: number, leaving: AbortSignal): 
   await pause(Math.min(250 * 2 ** failures, longestPauseMs), undefined, { signal: leaving })
 }
 
-/** For one action. Everything here throws when the agent leaves before it is done, and for nothing else. */
+/** For one action. What is tried again here throws when the agent leaves before it is done, and for nothing else. */
 export class Patience {
   private readonly parts: RunnerParts
   private readonly id: string
@@ -69,7 +69,7 @@ export class Patience {
     }
   }
 
-  /** The agent's own work, once it has come back: that it was told to end is no end. */
+  /** The agent's own work, once it has come back, as it came: that it was told to end is no end. */
   async over<T>(work: Promise<T>, told: AbortSignal): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     const wait = (): void => {

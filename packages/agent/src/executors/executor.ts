@@ -41,6 +41,11 @@ export class CannotBeDone extends Error {
   override readonly name = 'CannotBeDone'
 }
 
+/** What the host says in plain words is an answer to whoever gave the order. */
+export function cannotBeDone(thrown: unknown): never {
+  throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))
+}
+
 /** How the program of a step ended, by itself. */
 export interface Body {
   /** Exit status; null when it ended without one. */

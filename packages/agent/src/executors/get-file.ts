@@ -1,6 +1,6 @@
 /** GetFile: a file of this host, compressed on its way to the server; nothing of it is kept here. */
 import type { GetFile } from '@countermand/contract'
-import { CannotBeDone, type Run, type Step } from './executor.ts'
+import { cannotBeDone, type Run, type Step } from './executor.ts'
 import { nothingUndone } from './program.ts'
 
 export const getFile = ({ path, limit, limitMs }: GetFile): Step => ({
@@ -18,11 +18,7 @@ export const getFile = ({ path, limit, limitMs }: GetFile): Step => ({
 })
 
 async function* compressed(run: Run, path: string, limit: number): AsyncIterable<Uint8Array> {
-  const { size, content } = await run.host.files
-    .readCompressed(path, limit, run.signal)
-    .catch((thrown: unknown) => {
-      throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))
-    })
+  const { size, content } = await run.host.files.readCompressed(path, limit, run.signal).catch(cannotBeDone)
   for await (const { chunk, read } of content) {
     const of = size === 0 ? '' : ` of ${megabytes(size)}`
     run.look(

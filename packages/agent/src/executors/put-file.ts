@@ -1,6 +1,6 @@
 /** PutFile: a file of the library, put where scripts and people on this host find it. A cancel takes it back. */
 import type { PutFile } from '@countermand/contract'
-import { CannotBeDone, type Run, type Step } from './executor.ts'
+import { cannotBeDone, type Run, type Step } from './executor.ts'
 import { nothingUndone } from './program.ts'
 
 export const putFile = (file: PutFile): Step => ({
@@ -19,9 +19,7 @@ export const putFile = (file: PutFile): Step => ({
     const from = await run.fetch(wanted(file))
     const put = await run.host.puts
       .plan(from, file.fileName, `${run.folder}/kept-${run.index}`)
-      .catch((thrown: unknown) => {
-        throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))
-      })
+      .catch(cannotBeDone)
     await run.promise(put)
     run.signal.throwIfAborted()
     await run.host.puts.put(from, put)

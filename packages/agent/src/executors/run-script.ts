@@ -1,6 +1,6 @@
 /** RunScript: a script from the library, pinned by its hash, run once in the action's scope. */
 import type { ResultRef, RunScript, RunScriptResult } from '@countermand/contract'
-import { CannotBeDone, type Body, type Prepared, type Run, type Step } from './executor.ts'
+import { CannotBeDone, cannotBeDone, type Body, type Prepared, type Run, type Step } from './executor.ts'
 import { bodyOf, inOwnFolder, program, whyUnfinished, written } from './program.ts'
 
 export const runScript = (script: RunScript): Step => ({
@@ -27,9 +27,7 @@ export const runScript = (script: RunScript): Step => ({
  */
 async function prepare(run: Run, script: RunScript): Promise<Prepared> {
   const path = await run.fetch({ sha256: script.sha256, size: script.size, name: script.scriptName })
-  const interpreter = await run.host.interpreterOf(path).catch((thrown: unknown) => {
-    throw new CannotBeDone(thrown instanceof Error ? thrown.message : String(thrown))
-  })
+  const interpreter = await run.host.interpreterOf(path).catch(cannotBeDone)
   return inOwnFolder(run, [...interpreter, path, ...script.args])
 }
 

@@ -4,7 +4,7 @@
  */
 import { lstat, rename, unlink } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { codeOf, makeFolder, syncFolder } from './files.ts'
+import { makeFolder, syncFolder, unlessGone } from './files.ts'
 
 /** All that is needed to take a file back, known before it is put. */
 export interface Put {
@@ -18,7 +18,10 @@ export interface Put {
 export interface Puts {
   /** Where files are put. */
   readonly folder: string
-  /** What it will take to put `from` under `name`, and to keep at `keptAt` what is there now. Changes nothing. Throws in plain words for a place that holds no plain file. */
+  /**
+   * What it will take to put `from` under `name`, and to keep at `keptAt` what is there now. Moves nothing. Throws in plain words
+   * for a place that holds no plain file.
+   */
   plan(from: string, name: string, keptAt: string): Promise<Put>
   /** Puts it; on disk when this resolves. */
   put(from: string, put: Put): Promise<void>
@@ -78,11 +81,6 @@ interface There {
 }
 
 async function find(path: string): Promise<There | null> {
-  try {
-    const found = await lstat(path, { bigint: true })
-    return { inode: `${found.dev}:${found.ino}`, isFile: found.isFile() }
-  } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return null
-    throw thrown
-  }
+  const found = await lstat(path, { bigint: true }).catch(unlessGone)
+  return found && { inode: `${found.dev}:${found.ino}`, isFile: found.isFile() }
 }

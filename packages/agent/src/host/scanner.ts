@@ -13,7 +13,7 @@ export interface Scanner {
   startingPlaces(): Promise<readonly string[]>
   /** Where the file systems of this host's own disks are mounted. */
   localFileSystems(): Promise<readonly string[]>
-  /** The file that the scanner in a scope has open just now; null between two. */
+  /** The file that the scanner in a scope has open just now; null where that cannot be seen. */
   lookedAt(scope: string): Promise<string | null>
 }
 
@@ -50,19 +50,14 @@ export function openScanner(signatures: string | null): Scanner {
   }
 }
 
-/** Not what it has loaded, and not its own output: those it has open from its beginning, below what it opens for a scan. */
+/** What a scanner has open beside its own three streams; the one that it opened last. Without cgroup v2 nobody is asked. */
 async function lookedAt(scope: string): Promise<string | null> {
-  const pids = (await readFile(join(scope, 'cgroup.procs'), 'utf8').catch(() => ''))
-    .split('\n')
-    .filter(Boolean)
-  for (const pid of pids) {
-    const isScanner = (await readlink(`/proc/${pid}/exe`).catch(() => '')).endsWith('/clamscan')
-    const open = isScanner ? await readdir(`/proc/${pid}/fd`).catch(() => []) : []
-    for (const fd of open
-      .map(Number)
-      .filter((number) => number > 2)
-      .toSorted((a, b) => b - a)) {
-      const path = await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')
+  const members = await readFile(join(scope, 'cgroup.procs'), 'utf8').catch(() => '')
+  for (const pid of members.split('\n').filter(Boolean)) {
+    const program = await readlink(`/proc/${pid}/exe`).catch(() => '')
+    const open = program.endsWith('/clamscan') ? await readdir(`/proc/${pid}/fd`).catch(() => []) : []
+    for (const fd of open.map(Number).toSorted((a, b) => b - a)) {
+      const path = fd > 2 ? await readlink(`/proc/${pid}/fd/${fd}`).catch(() => '') : ''
       if (path.startsWith('/') && !path.endsWith(' (deleted)')) return path.slice(0, 300)
     }
   }

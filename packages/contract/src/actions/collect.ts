@@ -8,7 +8,7 @@ export const collectInvestigationPackage = {
   runLimitMs: minutes(60),
 } as const satisfies ActionTypeRow
 
-/** One item of a package that takes longer than this hangs, and is left out. */
+/** One item of a package that takes longer than this hangs: it is ended, and the package says so. */
 export const packageItemLimitMs = 20_000
 /** The largest package that a server keeps, in bytes. */
 export const packageLimit = 1024 ** 3
