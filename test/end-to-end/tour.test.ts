@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { needs } from '../needs.ts'
-import { openWorld, type World } from './fixture.ts'
+import { openWorld, withWorld, type World } from './fixture.ts'
 
 const timeout = 180_000
 const run = promisify(execFile)
@@ -38,3 +38,18 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the tour', { timeout }, ()
     assert.match(stdout, /"kind":"action.cancelled"/)
   })
 })
+
+test(
+  'the tour of a pretended host ends so too, though what it collects takes its time there',
+  { timeout },
+  () =>
+    withWorld({ embedded: true, serverFlags: ['--pretend', '--limits', 'read=100/1500'] }, async (world) => {
+      const { stdout } = await run(process.execPath, [
+        join(sources, 'tour/main.ts'),
+        '--data',
+        world.dataFolder,
+      ])
+      assert.match(stdout, /it takes its time/)
+      assert.match(stdout.trim().split('\n').at(-1) ?? '', /^\{"status":"Cancelled","proof":"reverted",/)
+    }),
+)

@@ -86,7 +86,6 @@ async function showPackage(api: Api, id: string): Promise<void> {
       shown = line
       return status !== 'Pending' && status !== 'InProgress'
     },
-    240,
   )
   if (end.status !== 'Succeeded') return say('  it takes its time; its link comes when it is Succeeded')
   show(await api('GET', `/api/machineactions/${id}/getPackageUri`))
@@ -136,11 +135,12 @@ async function readCredentials(folder: string): Promise<Credentials> {
   return credentials
 }
 
-async function until<T>(look: () => Promise<T>, isSo: (answer: T) => boolean, most = 60): Promise<T> {
+/** Asks once a second, for three quarters of a minute: within the limit on reading, and while a pretended script still runs. */
+async function until<T>(look: () => Promise<T>, isSo: (answer: T) => boolean): Promise<T> {
   for (let tries = 1; ; tries += 1) {
     const answer = await look()
-    if (isSo(answer) || tries === most) return answer
-    await pause(500)
+    if (isSo(answer) || tries === 45) return answer
+    await pause(1_000)
   }
 }
 
