@@ -1,9 +1,10 @@
 /** The query options of lists as clients write them (`wire.md` 7). */
 import assert from 'node:assert/strict'
+import { operations } from '@countermand/contract'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { enrol } from '../testing/device.ts'
 import { cancel } from '../testing/given.ts'
-import { scenarios, type Scenario, type Subject } from '../testing/scenarios.ts'
+import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
 import { minute, openServer, type Answer, type TestServer } from '../testing/server.ts'
 
 interface List {
@@ -271,4 +272,32 @@ describe('pages, counts and machines', () => {
   test('pages go on where they were while new rows arrive', async () => {
     assert.deepEqual((await follow('/api/machineactions', 'maxpagesize=1', oneMore)).flat(), ids.toReversed())
   })
+})
+
+describe('the options that a list takes', () => {
+  const lists = Object.entries(operations).flatMap(([name, row]) =>
+    'query' in row ? [[name, row.path, row.query as readonly string[]] as const] : [],
+  )
+  const all = ['$filter', '$orderby', '$top', '$skip', '$count', '$select', '$expand', '$search', '$apply']
+  const examples: Readonly<Record<string, string>> = {
+    $filter: `id eq 'x'`,
+    $orderby: 'id',
+    $top: '1',
+    $skip: '1',
+    $count: 'true',
+    $select: 'id',
+  }
+
+  test.each(lists)(
+    '%s: are those that its printed reference says, and no others',
+    async (_name, path, said) => {
+      const server = await serverOfTheFile()
+      const token = await server.token('Machine.Read.All')
+      for (const option of all) {
+        const asked = `${path}?${option}=${encodeURIComponent(examples[option] ?? 'x')}`
+        const { status } = await server.ask({ method: 'GET', path: asked, token })
+        assert.equal(status, said.includes(option) ? 200 : 400, option)
+      }
+    },
+  )
 })
