@@ -278,7 +278,17 @@ describe('the options that a list takes', () => {
   const lists = Object.entries(operations).flatMap(([name, row]) =>
     'query' in row ? [[name, row.path, row.query as readonly string[]] as const] : [],
   )
-  const all = ['$filter', '$orderby', '$top', '$skip', '$count', '$select', '$expand', '$search', '$apply']
+  const everyOption = [
+    '$filter',
+    '$orderby',
+    '$top',
+    '$skip',
+    '$count',
+    '$select',
+    '$expand',
+    '$search',
+    '$apply',
+  ]
   const examples: Readonly<Record<string, string>> = {
     $filter: `id eq 'x'`,
     $orderby: 'id',
@@ -293,7 +303,7 @@ describe('the options that a list takes', () => {
     async (_name, path, said) => {
       const server = await serverOfTheFile()
       const token = await server.token('Machine.Read.All')
-      for (const option of all) {
+      for (const option of everyOption) {
         const asked = `${path}?${option}=${encodeURIComponent(examples[option] ?? 'x')}`
         const { status } = await server.ask({ method: 'GET', path: asked, token })
         assert.equal(status, said.includes(option) ? 200 : 400, option)
