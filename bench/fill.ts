@@ -1,7 +1,7 @@
 /** Fills a store with open actions by the server's own code, half of them offered: what a bad day looks like. */
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto'
 import { messageTypes, type RunScript, type Statement } from '@countermand/contract'
-import type { Order } from '../packages/server/src/core/action-shape.ts'
+import { atOnce, type Order } from '../packages/server/src/core/action-shape.ts'
 import { genesis } from '../packages/server/src/core/chain.ts'
 import { startOrder } from '../packages/server/src/core/device.ts'
 import type { Moment, Rooms } from '../packages/server/src/app/ports.ts'
@@ -118,6 +118,7 @@ const orderOf = (id: string, owner: Owner, createdAt: Date): Order => ({
   externalId: null,
   scope: null,
   reversible: false,
+  ...atOnce,
   runLimitMs: 600_000,
   parameters: { commands: [script] },
 })

@@ -172,6 +172,7 @@ function roomsOf(box: Box): Rooms {
       remove: never,
     },
     applications: { find: never, create: never },
+    idempotency: { find: never, keep: never, forget: never },
     enrolments: {
       find: async (secret) => box.tables.enrolments.get(secret) ?? null,
       create: async (row) => {

@@ -5,10 +5,11 @@ import { expireActions } from '../../packages/server/src/app/expire-actions.ts'
 import type { App, Moment, Signer, Store, Work } from '../../packages/server/src/app/ports.ts'
 import { requestLiveResponse } from '../../packages/server/src/app/request-live-response.ts'
 import { syncDevice } from '../../packages/server/src/app/sync-device.ts'
-import type { Action } from '../../packages/server/src/core/action-shape.ts'
+import { atOnce, type Action } from '../../packages/server/src/core/action-shape.ts'
 import { serverChain } from '../../packages/server/src/core/chain.ts'
 import { Refusal, refusalStatus } from '../../packages/server/src/core/errors.ts'
 import { randomIds } from '../../packages/server/src/ids/random.ts'
+import { plainCancel } from '../../packages/server/src/testing/given.ts'
 import type { Clock } from './clock.ts'
 import { digestOf } from './digest.ts'
 import type { Answered } from './network.ts'
@@ -28,7 +29,7 @@ export interface Force {
   readonly comment: string
 }
 
-/** No use case yet, but the lifecycle knows it: an operator attests what the device cannot say. */
+/** An operator attests what the device cannot say, sooner than the server would allow: the model asks what follows. */
 export const forceAction: Work<Force, Action> = async ({ actions }, { id, by, comment }, { at }) => {
   const action = await actions.find(id)
   if (action === null) throw new Refusal('ResourceNotFound', id)
@@ -100,6 +101,13 @@ export class Server {
       },
       putLimit: 1024 ** 2,
       sessions: null,
+      policies: {
+        cancelPermission: 'any',
+        commentMandatory: false,
+        plan: 'plan2',
+        repeatedAction: 'refuse',
+        graceMs: 0,
+      },
       ids: { ...randomIds, action: () => this.nextId(), device: () => deviceId },
       bus: { publish: nobody, onWake: nobody, onAction: nobody },
       files: { put: nobody, open: nobody, list: nobody, remove: nobody },
@@ -132,12 +140,15 @@ export class Server {
   issue(by: string): Promise<Action | null> {
     const params = [{ key: 'ScriptName', value: 'a.sh' }]
     const commands = [{ type: 'RunScript' as const, params }]
-    const request = { machineId: deviceId, requestor: by, comment: 'case 1', externalId: null, commands }
+    const who = { machineId: deviceId, caller: by, requestor: by, comment: 'case 1', externalId: null }
+    const request = { ...who, ...atOnce, runLimitMs: null, key: null, commands }
     return this.ask(() => requestLiveResponse(this.app, request))
   }
 
   async cancel(id: string, by: string): Promise<Action | null> {
-    const asked = await this.ask(() => this.store.write('requestCancel', { id, by, comment: 'mistake' }))
+    const asked = await this.ask(() =>
+      this.store.write('requestCancel', { id, by, comment: 'mistake', ...plainCancel }),
+    )
     return asked?.refused === null ? asked.action : null
   }
 

@@ -1,6 +1,6 @@
 /** The words of an action's life, as they stand in the extension object and in events. Their meaning: ARCHITECTURE.md. */
 
-/** `awaiting_approval` and `scheduled` are reserved: nothing produces them yet. */
+/** `awaiting_approval` is reserved: nothing produces it yet. */
 export const phases = [
   'awaiting_approval',
   'scheduled',
@@ -50,6 +50,7 @@ export const reasons = [
   'approval_denied',
   'approval_expired',
   'not_after_passed',
+  'offline',
   'run_limit',
   'device_reenrolled',
   'device_removed',

@@ -28,8 +28,18 @@ export const CommandState = Type.Object({
   command: Command,
 })
 
+/** One request to cancel: `why` it was refused, or null. */
+const CancelRequest = Type.Object({
+  requestor: OrNull(Type.String()),
+  comment: OrNull(Type.String()),
+  requestedDateTimeUtc: Timestamp,
+  why: OrNull(Type.String()),
+})
+
 /** What we know beyond the reference's six words. Clients of the original API ignore it. */
 export const Extension = Type.Object({
+  /** Grows with every change; what `expectedVersion` of a cancel means. */
+  version: Type.Integer(),
   phase: oneOf(phases),
   cancel: OrNull(
     Type.Object({
@@ -38,13 +48,20 @@ export const Extension = Type.Object({
       comment: OrNull(Type.String()),
       requestedDateTimeUtc: Timestamp,
       deadlineUtc: OrNull(Timestamp),
+      graceSeconds: Type.Integer(),
       detail: OrNull(Type.String()),
+      /** Every request to cancel it, the refused ones too, oldest first. Only where a single action is read. */
+      requests: Type.Optional(Type.Array(CancelRequest)),
     }),
   ),
   effect: Type.Object({ state: oneOf(effects), residues: Type.Array(Type.String()) }),
   proof: OrNull(oneOf(proofs)),
   reason: OrNull(oneOf(reasons)),
   deadlineUtc: OrNull(Timestamp),
+  notBefore: OrNull(Timestamp),
+  notAfter: OrNull(Timestamp),
+  whenOffline: oneOf(['queue', 'skip']),
+  runLimitSeconds: Type.Number(),
   attempt: Type.Integer(),
   lateOutcome: OrNull(Type.String()),
   /** How far it is, while it runs on its device: the step (of `steps`), its share from 0 to 1, its last line of output. */

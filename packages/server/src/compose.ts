@@ -8,10 +8,11 @@ import type { Alarm, App, Change, Identity, Store } from './app/ports.ts'
 import { reads } from './app/reads.ts'
 import { writes } from './app/writes.ts'
 import { expireActions } from './app/expire-actions.ts'
+import { sweepKeys } from './app/once.ts'
 import { sweepFiles } from './app/sweep-files.ts'
 import { tidyEnded } from './app/tidy-files.ts'
 import { memoryBus } from './bus/memory.ts'
-import type { Config } from './config.ts'
+import type { Config } from './config/index.ts'
 import { memoryCounters } from './counters/memory.ts'
 import { diskFiles } from './files/disk.ts'
 import { diskUploads } from './files/uploads.ts'
@@ -75,8 +76,15 @@ export async function compose(
     runLimitsMs: config.runLimitsMs,
     putLimit: config.putLimit,
     sessions: config.sessions,
+    policies: config.policies,
   }
-  const http = await openHttp({ app, publicUrl: config.publicUrl, issuer, log: { level: logLevel } })
+  const http = await openHttp({
+    app,
+    publicUrl: config.publicUrl,
+    issuer,
+    log: { level: logLevel },
+    trustedProxies: config.trustedProxies,
+  })
   alarmed.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
   if (config.restored) http.log.warn({ epoch: identity.epoch, kind: 'server.restored' }, 'alarm')
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
@@ -101,6 +109,7 @@ function startTimers(
     every(1_000, () => expireActions(app), failed),
     every(1_000, () => tidyEnded(app, ended), failed),
     every(60 * 60_000, () => sweepFiles(app), failed),
+    every(60 * 60_000, () => sweepKeys(app), failed),
   ]
   return () => Promise.all(stops.map((stop) => stop()))
 }

@@ -1,6 +1,6 @@
 /** `npm start`: read the configuration, compose, listen, start the agent, stop on a signal. */
 import { compose } from './compose.ts'
-import { ConfigError, readConfig, usage } from './config.ts'
+import { ConfigError, printConfig, readConfig, usage } from './config/index.ts'
 import { armKillPoint } from './kill-points.ts'
 import { addresses, makeCredentials, readCredentials, writeCredentials } from './start/credentials.ts'
 import { startLocalAgent, type LocalAgent } from './start/local-agent.ts'
@@ -12,6 +12,8 @@ const say = (line: string): void => console.log(line)
 async function main(): Promise<void> {
   const args = process.argv.slice(2)
   if (args.includes('--help')) return say(usage)
+  const rest = args.filter((arg) => arg !== '--print-config')
+  if (rest.length < args.length) return say(printConfig(rest, process.env).trimEnd())
   const config = readConfig(args, process.env, process.platform === 'linux')
   armKillPoint(process.env.COUNTERMAND_KILL_AT)
   // Everything in the data folder is for its owner: keys, rows, results.
@@ -49,7 +51,7 @@ function onSignal(stop: () => Promise<void>): void {
 }
 
 function fail(thrown: unknown): never {
-  if (thrown instanceof ConfigError) console.error(`${thrown.message}\n\n${usage}`)
+  if (thrown instanceof ConfigError) console.error(`${thrown.message}\n\nEverything that can be set: npm start -- --help`)
   else console.error(thrown instanceof StartError ? thrown.message : thrown)
   process.exit(1)
 }

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { about } from '../inputs.ts'
 import { MachineAction, oneOf } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
 import { machineReaders, type Permission } from '../permissions.ts'
@@ -14,13 +15,13 @@ export const awaitedTypes = [
 ] as const
 export type AwaitedType = (typeof awaitedTypes)[number]
 
-const about = { Comment: Type.String(), ExternalId: Type.Optional(Type.String()) }
+const commented = { Comment: Type.String(), ...about }
 const only = <const Name extends Permission>(name: Name) => ({ app: [name], delegated: [name] }) as const
 const response = {
   method: 'POST',
   limit: 'respond',
   target: 'machine',
-  body: Type.Object(about),
+  body: Type.Object(commented),
   status: 201,
   reply: MachineAction,
 } as const
@@ -32,7 +33,7 @@ export const awaitedResponses = {
     path: '/api/machines/:id/isolate',
     permission: only('Machine.Isolate'),
     body: Type.Object({
-      ...about,
+      ...commented,
       IsolationType: Type.Optional(oneOf(['Full', 'Selective', 'UnManagedDevice'])),
     }),
   },
@@ -62,6 +63,6 @@ export const awaitedResponses = {
     permission: only('Machine.StopAndQuarantine'),
     permissionToo: { app: machineReaders.app },
     // Its pattern is the handler's to check: a wrong hash has a code of its own.
-    body: Type.Object({ ...about, Sha1: Type.String() }),
+    body: Type.Object({ ...commented, Sha1: Type.String() }),
   },
 } as const satisfies Record<string, Operation>

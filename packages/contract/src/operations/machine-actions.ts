@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox'
 import { scanTypes, type ScanType } from '../actions/scan.ts'
+import { CancelInputs, about } from '../inputs.ts'
 import { Command, ListOf, MachineAction, OrNull, StringValue, Timestamp } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
 import { machineReaders, responsePermissions } from '../permissions.ts'
@@ -59,7 +60,7 @@ export const machineActions = {
     permission: { app: responsePermissions, delegated: responsePermissions },
     limit: 'cancel',
     target: 'machineActionId',
-    body: Type.Object({ Comment: Type.Optional(Type.String()) }),
+    body: Type.Object({ Comment: Type.Optional(Type.String()), countermand: Type.Optional(CancelInputs) }),
     status: 200,
     reply: MachineAction,
   },
@@ -107,7 +108,7 @@ export const machineResponses = {
     target: 'machine',
     body: Type.Object({
       Comment: Type.Optional(Type.String()),
-      ExternalId: Type.Optional(Type.String()),
+      ...about,
       Commands: Type.Array(Command, { minItems: 1, maxItems: 100 }),
     }),
     status: 201,
@@ -120,7 +121,7 @@ export const machineResponses = {
     permission: { app: ['Machine.CollectForensics'], delegated: ['Machine.CollectForensics'] },
     limit: 'respond',
     target: 'machine',
-    body: Type.Object({ Comment: Type.String(), ExternalId: Type.Optional(Type.String()) }),
+    body: Type.Object({ Comment: Type.String(), ...about }),
     status: 201,
     reply: MachineAction,
   },
@@ -133,7 +134,7 @@ export const machineResponses = {
     target: 'machine',
     body: Type.Object({
       Comment: Type.String(),
-      ExternalId: Type.Optional(Type.String()),
+      ...about,
       ScanType: Type.Unsafe<ScanType>({ type: 'string', enum: [...scanTypes] }),
     }),
     status: 201,

@@ -2,7 +2,7 @@ import type { App, Work } from './ports.ts'
 
 const mostAtOnce = 500
 
-/** Ends what has waited long enough. A timer calls it. */
+/** Ends what has waited long enough, and lets go what has waited for its time. A timer calls it. */
 export async function expireActions(app: App): Promise<void> {
   const due = await app.store.read('actionsToLookAt', { at: app.now(), most: mostAtOnce })
   await Promise.all(due.map(({ id }) => app.store.write('expireAction', id)))
@@ -10,5 +10,7 @@ export async function expireActions(app: App): Promise<void> {
 
 export const expireAction: Work<string, void> = async ({ actions }, id, { at }) => {
   const action = await actions.find(id)
-  if (action !== null) await actions.lookedAt(await actions.advance(action, { kind: 'deadline_passed' }, at))
+  if (action === null) return
+  const kind = action.phase === 'scheduled' ? 'released' : 'deadline_passed'
+  await actions.lookedAt(await actions.advance(action, { kind }, at))
 }

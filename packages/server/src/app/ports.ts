@@ -2,6 +2,7 @@
 import type { ActionType, ChainHead, CommandOutcome, LimitClass, Progress } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
+import type { Policies } from '../core/policies.ts'
 import type { Condition, OrderKey, Value } from '../core/odata/tree.ts'
 import type { Reads } from './reads.ts'
 import type { Writes } from './writes.ts'
@@ -28,6 +29,7 @@ export interface App {
   readonly putLimit: number
   /** Live responses that may be open at the same time; null for any number. */
   readonly sessions: number | null
+  readonly policies: Policies
 }
 
 export type Limited = ActionType | 'PutFile' | 'GetFile'
@@ -73,6 +75,7 @@ export interface Rooms {
   readonly library: LibraryRows
   readonly applications: ApplicationRows
   readonly enrolments: EnrolmentRows
+  readonly idempotency: IdempotencyRows
 }
 
 /** Which of a list, and in which order: by its keys, then the newest first. */
@@ -242,6 +245,25 @@ export interface EnrolmentRows {
   use(secretDigest: string, by: { readonly key: string; readonly machineId: string }): Promise<void>
 }
 
+/** What a caller has asked once, under a key of its own (`Idempotency-Key`). */
+export interface IdempotencyRows {
+  find(
+    caller: string,
+    key: string,
+  ): Promise<{ readonly requestDigest: string; readonly actionId: string } | null>
+  /** Once; of two at the same time, one is overtaken. */
+  keep(asked: Once & { readonly actionId: string }, at: Date): Promise<void>
+  /** All that were kept earlier than this. */
+  forget(before: Date): Promise<void>
+}
+
+/** A request that is to have its effect once, however often it is sent. */
+export interface Once {
+  readonly caller: string
+  readonly key: string
+  readonly requestDigest: string
+}
+
 /** Tells of commits. Anything it loses is found again by the next sync or the next look; nothing depends on it. */
 export interface Bus {
   publish(change: Change): void
@@ -367,8 +389,15 @@ export interface Uploads {
 }
 
 export interface Counters {
-  /** Counts a call if it fits its limits; else the milliseconds to wait, and nothing is counted. */
-  take(caller: string, limit: LimitClass, now: Date): Promise<number>
+  /**
+   * Counts a call if it fits its limits; else the milliseconds to wait, and nothing is counted. It counts against the limit of its
+   * operation where that has one of its own, else against that of its class.
+   */
+  take(
+    caller: string,
+    call: { readonly operation: string; readonly class: LimitClass },
+    now: Date,
+  ): Promise<number>
 }
 
 export interface Ids {

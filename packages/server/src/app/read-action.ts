@@ -16,6 +16,16 @@ export async function findAction(app: App, id: string): Promise<Action> {
 export const listActions = (app: App, query: ListQuery): Promise<Listed<Action>> =>
   app.store.read('actions', query)
 
+/** Every request to cancel an action, the refused ones too, oldest first; undefined where there is no cancel. */
+export async function listCancelRequests(
+  app: App,
+  { id, cancel }: Action,
+): Promise<readonly StoredEvent[] | undefined> {
+  if (cancel === null) return undefined
+  const events = await app.store.read('actionEvents', id)
+  return events.filter(({ kind }) => kind === 'action.cancel_requested' || kind === 'action.cancel_denied')
+}
+
 /** What happened to an action, oldest first, with the device's statements. */
 export const listActionEvents = (app: App, id: string): Promise<readonly StoredEvent[]> =>
   app.store.read('actionEvents', id)

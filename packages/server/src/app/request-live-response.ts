@@ -6,7 +6,7 @@ import { Refusal } from '../core/errors.ts'
 import { refuseBeyondSessions, requestedCommands, type RequestedCommand } from '../core/request.ts'
 import { splitWords } from '../core/shell-words.ts'
 import type { App, LibraryEntry, Rooms, Work } from './ports.ts'
-import { issueAction, type ActionRequest } from './request-action.ts'
+import { issueAction, ordered, type ActionRequest, type Ordered } from './request-action.ts'
 
 export interface LiveResponseRequest extends ActionRequest {
   readonly commands: readonly Command[]
@@ -25,17 +25,18 @@ interface Allowed {
 export const requestLiveResponse = (app: App, request: LiveResponseRequest): Promise<Action> => {
   const { LiveResponse: RunScript, PutFile, GetFile } = app.runLimitsMs
   const { putLimit, sessions } = app
-  const allowed = { limitsMs: { PutFile, RunScript, GetFile }, putLimit, sessions }
-  return app.store.write('issueLiveResponse', { ...request, id: app.ids.action(app.now()), allowed })
+  const { runLimitMs: each } = request
+  const limitsMs = { PutFile: each ?? PutFile, RunScript: each ?? RunScript, GetFile: each ?? GetFile }
+  const allowed = { limitsMs, putLimit, sessions }
+  return app.store.write('issueLiveResponse', { ...ordered(app, 'LiveResponse', request), allowed })
 }
 
-type Issue = LiveResponseRequest & { readonly id: string; readonly allowed: Allowed }
+type Issue = Ordered<LiveResponseRequest> & { readonly allowed: Allowed }
 
 export const issueLiveResponse: Work<Issue, Action> = (rooms, request, { at }) => {
-  const { id, commands: asked, allowed } = request
+  const { commands: asked, allowed } = request
   const { limitsMs, sessions } = allowed
   const what = {
-    id,
     type: 'LiveResponse',
     scope: null,
     runLimitMs: asked.reduce((sum, { type }) => sum + limitsMs[type], 0),

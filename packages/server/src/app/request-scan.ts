@@ -1,7 +1,7 @@
 import { quickScanLimitMs, type ScanType } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import type { App, Work } from './ports.ts'
-import { issueAction, type ActionRequest } from './request-action.ts'
+import { issueAction, ordered, type ActionRequest, type Ordered } from './request-action.ts'
 
 export interface ScanRequest extends ActionRequest {
   readonly scanType: ScanType
@@ -10,19 +10,16 @@ export interface ScanRequest extends ActionRequest {
 /** Issues a virus scan. */
 export const requestScan = (app: App, request: ScanRequest): Promise<Action> => {
   const limit = app.runLimitsMs.RunAntiVirusScan
-  const runLimitMs = request.scanType === 'Quick' ? Math.min(limit, quickScanLimitMs) : limit
-  return app.store.write('issueScan', { ...request, id: app.ids.action(app.now()), runLimitMs })
+  const ofType = request.scanType === 'Quick' ? Math.min(limit, quickScanLimitMs) : limit
+  const limitMs = request.runLimitMs ?? ofType
+  return app.store.write('issueScan', { ...ordered(app, type, request), limitMs })
 }
 
-type Issue = ScanRequest & { readonly id: string; readonly runLimitMs: number }
+const type = 'RunAntiVirusScan'
+type Issue = Ordered<ScanRequest> & { readonly limitMs: number }
 
 export const issueScan: Work<Issue, Action> = (rooms, request, { at }) => {
-  const { id, scanType, runLimitMs } = request
+  const { scanType, limitMs: runLimitMs } = request
   const parametersOf = () => ({ scanType })
-  return issueAction(
-    rooms,
-    request,
-    { id, type: 'RunAntiVirusScan', scope: scanType, runLimitMs, parametersOf },
-    at,
-  )
+  return issueAction(rooms, request, { type, scope: scanType, runLimitMs, parametersOf }, at)
 }

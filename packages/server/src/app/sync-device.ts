@@ -13,7 +13,7 @@ import {
   type Reply,
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
-import { isOpen, isOutstanding, isUndelivered } from '../core/action.ts'
+import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../core/action.ts'
 import { contradicts, judge, portrayed, taken, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
@@ -227,7 +227,7 @@ class Exchange {
    * that was lost. Says nothing to a server that may have forgotten what it offered.
    */
   private async absent(action: Action): Promise<Action> {
-    if (this.isFromBefore() || action.phase === 'queued') return action
+    if (this.isFromBefore() || ownerOf(action) === 'server') return action
     if (action.phase === 'offered' && !isOutstanding(action.cancel))
       return this.advance(action, { kind: 'offered' })
     if (action.phase === 'offered' || !isOpen(action)) return this.advance(action, { kind: 'not_received' })

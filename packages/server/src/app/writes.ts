@@ -2,6 +2,7 @@
 import { requestCancel } from './cancel-action.ts'
 import { enrol, keepDevice, keepEnrolmentToken } from './enrol-device.ts'
 import { expireAction } from './expire-actions.ts'
+import { forgetKeys } from './once.ts'
 import { keepLibraryFile, removeLibraryFile } from './library-files.ts'
 import { keepLabels } from './label-devices.ts'
 import type { Application, Rooms } from './ports.ts'
@@ -17,6 +18,7 @@ export const writes = {
   issueScan,
   takeStatement,
   expireAction,
+  forgetKeys,
   enrol,
   keepDevice,
   keepLabels,

@@ -18,6 +18,8 @@ export interface Cancel {
   readonly reason: Reason
   readonly requestedAt: Date
   readonly deadlineAt: Date
+  /** Between asking its processes to end and killing them, in milliseconds. */
+  readonly graceMs: number
   /** True once the device has said that it cannot stop at the step it is in. */
   readonly refused: boolean
   /** What stands in the way, in words. */
@@ -44,10 +46,23 @@ export interface Order {
   /** True where a cancel undoes what was done (`contract/actions`). */
   readonly reversible: boolean
   readonly runLimitMs: number
+  /** Not to be offered earlier; null for at once. */
+  readonly notBefore: Date | null
+  /** Not to be begun later; null for three days after it may be offered. */
+  readonly notAfter: Date | null
+  /** What becomes of it where its device is not there to take it up. */
+  readonly whenOffline: 'queue' | 'skip'
   /** What the device is sent, pinned when the action was issued. */
   readonly parameters: ActionParameters
   readonly createdAt: Date
 }
+
+/** When it may be begun, where nobody says anything. */
+export const atOnce = {
+  notBefore: null,
+  notAfter: null,
+  whenOffline: 'queue',
+} as const satisfies Partial<Order>
 
 export interface Action extends Order {
   readonly version: number
@@ -103,6 +118,8 @@ export type DeviceEvent =
 
 /** What the server itself brings about. */
 export type ServerEvent =
+  /** Its time has come. */
+  | { readonly kind: 'released' }
   | { readonly kind: 'offered' }
   | { readonly kind: 'cancel_sent' }
   | { readonly kind: 'deadline_passed' }
@@ -115,6 +132,8 @@ export type CallerEvent =
       readonly by: string
       readonly comment: string | null
       readonly reason: Reason
+      /** Milliseconds; left out for none. */
+      readonly graceMs?: number
     }
   | { readonly kind: 'forced'; readonly by: string; readonly comment: string }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import type { Action, ActionEvent, Order } from './action-shape.ts'
+import { atOnce, type Action, type ActionEvent, type Order } from './action-shape.ts'
 import { advance, isOpen, isOutstanding, issue, openPhases, ownerOf } from './action.ts'
 import { recordOf } from './history.ts'
 import { cancelledAt, statusOf } from './status.ts'
@@ -20,6 +20,7 @@ const order = (reversible: boolean): Order => ({
   externalId: null,
   scope: null,
   reversible,
+  ...atOnce,
   runLimitMs: 10 * 60_000,
   parameters: { commands: [] },
   createdAt: at,

@@ -14,6 +14,7 @@ export const openPhases: readonly Phase[] = [...waiting, ...onDevice]
 
 /** The lifecycle as a table: in which phases each event means anything. */
 const meaningful: Readonly<Record<ActionEvent['kind'], readonly Phase[]>> = {
+  released: ['scheduled'],
   offered: ['queued', 'offered'],
   accepted: ['offered'],
   started: before,
@@ -63,10 +64,11 @@ export const ownerOf = ({ phase }: Pick<Action, 'phase'>): 'server' | 'device' |
 
 /** A newly issued action. */
 export function issue(order: Order, commands: readonly CommandOutcome[]): Action {
+  const isAhead = order.notBefore !== null && order.notBefore > order.createdAt
   const action: Action = {
     ...order,
     version: 1,
-    phase: 'queued',
+    phase: isAhead ? 'scheduled' : 'queued',
     attempt: 0,
     cancel: null,
     effect: { state: 'none', residues: [] },
@@ -79,7 +81,7 @@ export function issue(order: Order, commands: readonly CommandOutcome[]): Action
     detail: null,
     lateOutcome: null,
   }
-  return { ...action, deadlineAt: deadlineOf(action, 'queued', order.createdAt) }
+  return { ...action, deadlineAt: deadlineOf(action, action.phase, order.createdAt) }
 }
 
 /**
@@ -145,6 +147,8 @@ function consequence(action: Action, event: ActionEvent, at: Date): Partial<Acti
   const { cancel } = action
   const outstanding = isOutstanding(cancel)
   switch (event.kind) {
+    case 'released':
+      return action.notBefore === null || at >= action.notBefore ? { phase: 'queued' } : null
     case 'offered':
       return outstanding ? null : { phase: 'offered', attempt: action.attempt + 1 }
     case 'accepted':
@@ -203,6 +207,7 @@ function cancelRequested(
     reason: event.reason,
     requestedAt: at,
     deadlineAt: new Date(at.getTime() + cancelLimitMs),
+    graceMs: event.graceMs ?? 0,
     refused: false,
     detail: null,
     undelivered: true,
@@ -265,11 +270,16 @@ function failedFor(reason: Reason, cancel: Cancel | null): Partial<Action> {
 
 const unconfirmed = (cancel: Cancel): Cancel => ({ ...cancel, state: 'unconfirmed' })
 
+/** Its device has not said that it has it. */
+const notTakenUp: readonly Phase[] = ['queued', 'offered']
+
 function overdue(action: Action, at: Date): Partial<Action> | null {
   if (action.deadlineAt === null || at < action.deadlineAt) return null
   // What has passed under a cancel is the cancel's own deadline.
   const isRun = active.includes(action.phase) && !isOutstanding(action.cancel)
-  const reason: Reason = isRun ? 'run_limit' : 'not_after_passed'
+  const isWaiting = notTakenUp.includes(action.phase) && !isOutstanding(action.cancel)
+  const isSkipped = action.whenOffline === 'skip' && isWaiting
+  const reason: Reason = isRun ? 'run_limit' : isSkipped ? 'offline' : 'not_after_passed'
   return timedOut(action, reason)
 }
 

@@ -13,6 +13,7 @@ export const refusalStatus = {
   ActiveRequestAlreadyExists: 400,
   Unauthorized: 401,
   Forbidden: 403,
+  DisabledFeature: 403,
   DisallowedOperation: 403,
   NotFound: 404,
   ResourceNotFound: 404,
@@ -31,6 +32,8 @@ export class Refusal extends Error {
   readonly code: RefusalCode
   /** Whole seconds until another try makes sense; becomes `Retry-After`. */
   readonly retryAfterSeconds: number | null
+  /** What stands in the answer beside the error, in an object `countermand`. */
+  beside: object | null = null
 
   constructor(code: RefusalCode, message: string, retryAfterSeconds: number | null = null) {
     super(message)

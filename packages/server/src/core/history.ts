@@ -49,6 +49,7 @@ function unchanged(action: Action, event: ActionEvent, note: Note): readonly Rec
     case 'cancel_requested':
       return [note('cancel_requested', { repeated: true })]
     // The server's own words that came to nothing say nothing.
+    case 'released':
     case 'offered':
     case 'cancel_sent':
     case 'deadline_passed':

@@ -29,6 +29,7 @@ function delivered(cancel: Cancel | null, event: ActionEvent): Cancel | null {
     case 'cannot_stop':
     case 'unkillable':
     case 'journal_lost':
+    case 'released':
     case 'offered':
     case 'cancel_sent':
     case 'deadline_passed':

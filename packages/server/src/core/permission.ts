@@ -24,8 +24,8 @@ export function refuseUnpermitted(
   if (permissionToo !== undefined && caller.kind === 'app') refuseWithout(caller, permissionToo.app)
 }
 
-/** @throws Refusal Forbidden, in the words that clients match on (`wire.md` 8). */
-function refuseWithout(caller: Caller, anyOf: readonly Permission[]): void {
+/** @throws Refusal Forbidden, where the caller holds none of these; in the words that clients match on (`wire.md` 8). */
+export function refuseWithout(caller: Caller, anyOf: readonly Permission[]): void {
   const held = caller.permissions.map(spelling)
   if (anyOf.some((name) => held.includes(name))) return
   const who = caller.kind === 'app' ? 'application' : 'user'

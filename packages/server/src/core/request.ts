@@ -1,19 +1,35 @@
 /** May this be asked of this device now? Everything here is decided before anything is queued. */
-import type { ActionType, AwaitedType, Capabilities, Command } from '@countermand/contract'
+import {
+  canonical,
+  type ActionType,
+  type AwaitedType,
+  type Capabilities,
+  type Command,
+} from '@countermand/contract'
 import type { Action } from './action-shape.ts'
 import { isOpen, isOutstanding } from './action.ts'
 import { Refusal } from './errors.ts'
 import { statusOf } from './status.ts'
 
-/** An action whose cancel is outstanding blocks nobody (`wire.md` 4). */
-export const isInTheWay = (action: Action): boolean => isOpen(action) && !isOutstanding(action.cancel)
+/** An action whose cancel is outstanding blocks nobody (`wire.md` 4), nor does one whose time has not come. */
+export const isInTheWay = (action: Action): boolean =>
+  isOpen(action) && action.phase !== 'scheduled' && !isOutstanding(action.cancel)
+
+/** Of a device's open actions those that are in the way of another one of this type. */
+export const inTheWay = (open: readonly Action[], type: ActionType): readonly Action[] =>
+  open.filter((action) => action.type === type && isInTheWay(action))
 
 /** @throws Refusal ActiveRequestAlreadyExists with the reference's own text, which clients match on. */
-export function refuseSecond(open: readonly Action[], type: ActionType): void {
-  if (open.some((action) => action.type === type && isInTheWay(action))) {
-    throw new Refusal('ActiveRequestAlreadyExists', 'Action is already in progress')
-  }
+export function refuseSecond(others: readonly Action[]): void {
+  if (others.length === 0) return
+  throw new Refusal('ActiveRequestAlreadyExists', 'Action is already in progress')
 }
+
+/** Is just this asked again? Two scripts, or one script with other arguments, are not the same. */
+export const isSame = (action: Action, asked: Pick<Action, 'type' | 'scope' | 'parameters'>): boolean =>
+  action.type === asked.type &&
+  action.scope === asked.scope &&
+  canonical(action.parameters) === canonical(asked.parameters)
 
 /** @throws Refusal when the device has said that it cannot do this. A device that has said nothing yet is believed able. */
 export function refuseUnable(capabilities: Capabilities, type: ActionType, platform: string | null): void {

@@ -29,7 +29,9 @@ export function answer(
   void reply.header('request-id', request.id)
   if (refusal.code === 'Unauthorized') void reply.header('www-authenticate', 'Bearer')
   if (refusal.retryAfterSeconds !== null) void reply.header('retry-after', refusal.retryAfterSeconds)
-  return reply.code(refusalStatus[refusal.code]).send(envelope(refusal.code, refusal.message, request.id))
+  const error = envelope(refusal.code, refusal.message, request.id)
+  const beside = refusal.beside === null ? {} : { countermand: refusal.beside }
+  return reply.code(refusalStatus[refusal.code]).send({ ...error, ...beside })
 }
 
 export function asRefusal(thrown: unknown): Refusal {

@@ -10,7 +10,6 @@ import {
   machineLabels,
   machineResponses,
   machines,
-  type Operation,
 } from '@countermand/contract'
 import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { App } from '../app/ports.ts'
@@ -32,7 +31,7 @@ import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
 import { mountDiscovery } from './oauth/discovery.ts'
 import { mountTokens } from './oauth/token.ts'
-import { baseOf, findTarget, mount, type Check } from './operation.ts'
+import { baseOf, findTarget, mount, type Check, type NamedOperation } from './operation.ts'
 import { mountReference } from './reference/index.ts'
 
 export interface HttpOptions {
@@ -40,11 +39,14 @@ export interface HttpOptions {
   readonly publicUrl: string
   readonly issuer: string
   readonly log: { readonly level: string }
+  /** Whose forwarded headers are believed: addresses and networks. */
+  readonly trustedProxies: readonly string[]
 }
 
 /** The server, ready to listen. */
-export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Promise<FastifyInstance> {
-  const server = createServer(log)
+export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
+  const { app, publicUrl, issuer } = options
+  const server = createServer(options)
   answerErrors(server)
   logAnswers(server)
 
@@ -82,11 +84,13 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   return server
 }
 
-function createServer(log: HttpOptions['log']): FastifyInstance {
+function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
   const server = Fastify({
     logger: log.level === 'silent' ? false : { level: log.level },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: defaultBodyLimit,
+    // Of anybody else a forwarded header is a claim: links and contexts would lead to whatever host a caller names.
+    trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     exposeHeadRoutes: false,
     routerOptions: { caseSensitive: false, ignoreTrailingSlash: true, maxParamLength: longestUrl },
     // The correlation id of every answer; a caller's own would let one request pose as another.
@@ -163,8 +167,12 @@ function logAnswers(server: FastifyInstance): void {
   })
 }
 
-async function refuseTooMany(app: App, row: Operation, request: FastifyRequest): Promise<void> {
-  const waitMs = await app.counters.take(request.checked.caller.id, row.limit, app.now())
+async function refuseTooMany(app: App, row: NamedOperation, request: FastifyRequest): Promise<void> {
+  const waitMs = await app.counters.take(
+    request.checked.caller.id,
+    { operation: row.name, class: row.limit },
+    app.now(),
+  )
   if (waitMs === 0) return
   const seconds = Math.ceil(waitMs / 1000)
   throw new Refusal(

@@ -1,7 +1,7 @@
 import { MachineAction, type machineActions, type machineResponses } from '@countermand/contract'
-import { cancelAction } from '../app/cancel-action.ts'
-import { listActionEvents, listActions } from '../app/read-action.ts'
-import { readProgress, type Shown } from '../app/read-progress.ts'
+import { StaleVersion, cancelAction } from '../app/cancel-action.ts'
+import { listActionEvents, listActions, listCancelRequests } from '../app/read-action.ts'
+import { readProgress } from '../app/read-progress.ts'
 import { requestCollection } from '../app/request-collection.ts'
 import { requestScan } from '../app/request-scan.ts'
 import { requestLiveResponse } from '../app/request-live-response.ts'
@@ -9,13 +9,14 @@ import { packageLink, resultLink } from '../app/result-files.ts'
 import type { Action } from '../core/action-shape.ts'
 import { actionFields } from '../core/list-fields.ts'
 import { killPoint } from '../kill-points.ts'
+import { readActionRequest, readCancelInputs, readKey } from './inputs.ts'
 import type { Handlers } from './operation.ts'
 import { envelopeOf, largestOf, readCounting, readList, type Collection } from './page.ts'
-import { contextOf, toEventEntry, toMachineAction } from './wire.ts'
+import { contextOf, toEventEntry, toMachineAction, type Beside } from './wire.ts'
 
-const entity = (base: string, action: Action, progress?: Shown) => ({
+const entity = (base: string, action: Action, beside?: Beside) => ({
   '@odata.context': contextOf(base, 'MachineActions/$entity'),
-  ...toMachineAction(action, progress),
+  ...toMachineAction(action, beside),
 })
 
 const collection: Collection = {
@@ -30,20 +31,27 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
     const asked = readList(query, collection, largestOf(request.headers.prefer))
     const listed = await listActions(app, asked.query)
     const progress = await readProgress(app, listed.items)
-    const value = listed.items.map((action) => toMachineAction(action, progress.get(action.id)))
+    const value = listed.items.map((action) => toMachineAction(action, { progress: progress.get(action.id) }))
     return envelopeOf(collection, asked, { listed, base }, value)
   },
 
   countMachineActions: async ({ app, query }) =>
     (await listActions(app, readCounting(query, collection))).count ?? 0,
 
-  getMachineAction: async ({ app, target, base }) =>
-    entity(base, target, (await readProgress(app, [target])).get(target.id)),
+  getMachineAction: async ({ app, target, base }) => {
+    const progress = (await readProgress(app, [target])).get(target.id)
+    return entity(base, target, { progress, requests: await listCancelRequests(app, target) })
+  },
 
-  cancelMachineAction: async ({ app, caller, params, body, base }) => {
+  cancelMachineAction: async ({ app, caller, params, body, base, request }) => {
     killPoint('cancel-received')
-    const request = { id: params.id.toLowerCase(), by: caller.name, comment: body.Comment ?? null }
-    return entity(base, await cancelAction(app, request))
+    const wish = { id: params.id.toLowerCase(), caller, ...readCancelInputs(body), key: readKey(request) }
+    try {
+      return entity(base, await cancelAction(app, wish))
+    } catch (thrown) {
+      if (thrown instanceof StaleVersion) thrown.beside = { current: entity(base, thrown.action) }
+      throw thrown
+    }
   },
 
   getLiveResponseResult: ({ app, target, params, base }) =>
@@ -65,21 +73,18 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
 }
 
 export const machineResponseHandlers: Handlers<typeof machineResponses> = {
-  runLiveResponse: async ({ app, caller, target, body, base }) => {
-    const { Comment: comment = null, ExternalId: externalId = null, Commands: commands } = body
-    const request = { machineId: target.id, requestor: caller.name, comment, externalId, commands }
+  runLiveResponse: async (call) => {
+    const { app, body, base } = call
+    const request = { ...readActionRequest(call), commands: body.Commands }
     return entity(base, await requestLiveResponse(app, request))
   },
 
-  collectInvestigationPackage: async ({ app, caller, target, body, base }) => {
-    const { Comment: comment, ExternalId: externalId = null } = body
-    const request = { machineId: target.id, requestor: caller.name, comment, externalId }
-    return entity(base, await requestCollection(app, request))
-  },
+  collectInvestigationPackage: async (call) =>
+    entity(call.base, await requestCollection(call.app, readActionRequest(call))),
 
-  runAntiVirusScan: async ({ app, caller, target, body, base }) => {
-    const { Comment: comment, ExternalId: externalId = null, ScanType: scanType } = body
-    const request = { machineId: target.id, requestor: caller.name, comment, externalId, scanType }
+  runAntiVirusScan: async (call) => {
+    const { app, body, base } = call
+    const request = { ...readActionRequest(call), scanType: body.ScanType }
     return entity(base, await requestScan(app, request))
   },
 }

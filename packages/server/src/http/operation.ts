@@ -64,7 +64,9 @@ export const bytesOf = (request: FastifyRequest): Buffer =>
 
 export const baseOf = (request: FastifyRequest): string => `${request.protocol}://${request.host}`
 
-export type Check = (row: Operation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** `name` is the row's own, as in the contract. */
+export type NamedOperation = Operation & { readonly name: string }
+export type Check = (row: NamedOperation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 export function mount<Rows extends Operations>(
   server: FastifyInstance,
@@ -75,13 +77,14 @@ export function mount<Rows extends Operations>(
   for (const [name, row] of Object.entries(rows)) {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `Handlers` has paired them: this row's call fits this row's handler.
     const handle = handlers[name] as (call: unknown) => Promise<unknown>
+    const named = { ...row, name }
     server.route({
       method: row.method,
       url: routePath(row.path),
       ...(row.bodyLimit !== undefined && { bodyLimit: row.bodyLimit }),
       // Before the body is read: who may not ask, or asks for nothing that is, need not be listened to.
       onRequest: async (request, reply) => {
-        for (const check of parts.checks) await check(row, request, reply)
+        for (const check of parts.checks) await check(named, request, reply)
       },
       // What is not there is 404 whatever was sent, also where nobody had looked yet.
       errorHandler: (thrown, request, reply) => {

@@ -28,8 +28,16 @@ const maybe = (date: Date | null): string | null => date && timestamp(date)
 /** What is said to be where: `…/api/$metadata#` + one of the endings that clients know (`wire.md` 7). */
 export const contextOf = (base: string, ending: string): string => `${base}/api/$metadata#${ending}`
 
-/** Keys in the order of the real service. `progress` is what the device said of it, where it runs. */
-export function toMachineAction(action: Action, progress: Shown | null = null): MachineAction {
+/** What is known of an action beside its row. */
+export interface Beside {
+  /** What the device said of how far it is, where it runs. */
+  readonly progress?: Shown | undefined
+  /** The events of every request to cancel it. */
+  readonly requests?: readonly StoredEvent[] | undefined
+}
+
+/** Keys in the order of the real service. */
+export function toMachineAction(action: Action, beside: Beside = {}): MachineAction {
   const { cancel } = action
   return {
     id: action.id,
@@ -55,7 +63,7 @@ export function toMachineAction(action: Action, progress: Shown | null = null): 
       return sent === undefined ? [] : [toCommandState(sent, outcome)]
     }),
     troubleshootInfo: null,
-    countermand: toExtension(action, progress),
+    countermand: toExtension(action, beside),
   }
 }
 
@@ -90,9 +98,17 @@ function paramsOf(sent: LiveResponseCommand): Command['params'] {
 const deviceTime = (text: string | null): string | null =>
   text === null || Number.isNaN(Date.parse(text)) ? null : timestamp(new Date(text))
 
-function toExtension(action: Action, progress: Shown | null): MachineAction['countermand'] {
+const toCancelRequest = ({ actor, at, data }: StoredEvent) => ({
+  requestor: actor,
+  comment: typeof data.comment === 'string' ? data.comment : null,
+  requestedDateTimeUtc: timestamp(at),
+  why: typeof data.why === 'string' ? data.why : null,
+})
+
+function toExtension(action: Action, { progress, requests }: Beside): MachineAction['countermand'] {
   const { cancel } = action
   return {
+    version: action.version,
     phase: action.phase,
     cancel: cancel && {
       state: cancel.state,
@@ -100,15 +116,21 @@ function toExtension(action: Action, progress: Shown | null): MachineAction['cou
       comment: cancel.comment,
       requestedDateTimeUtc: timestamp(cancel.requestedAt),
       deadlineUtc: action.finishedAt === null ? timestamp(cancel.deadlineAt) : null,
+      graceSeconds: cancel.graceMs / 1_000,
       detail: cancel.detail,
+      ...(requests !== undefined && { requests: requests.map(toCancelRequest) }),
     },
     effect: { state: action.effect.state, residues: [...action.effect.residues] },
     proof: action.proof,
     reason: action.reason,
     deadlineUtc: maybe(action.deadlineAt),
+    notBefore: maybe(action.notBefore),
+    notAfter: maybe(action.notAfter),
+    whenOffline: action.whenOffline,
+    runLimitSeconds: action.runLimitMs / 1_000,
     attempt: action.attempt,
     lateOutcome: action.lateOutcome,
-    progress,
+    progress: progress ?? null,
     findings: action.commands.flatMap(({ findings = [] }) => findings),
   }
 }

@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startAgent } from './agent-process.ts'
 import { announceDevice, makeEnrolmentToken } from '../app/enrol-device.ts'
 import type { App } from '../app/ports.ts'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/index.ts'
 
 export interface LocalAgent {
   readonly machineId: string

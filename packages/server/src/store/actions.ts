@@ -119,7 +119,7 @@ async function create(
   const { id, machineId, type, requestor, comment, parameters, createdAt: at } = order
   const { runLimitMs, computerDnsName, externalId, scope, reversible } = order
   const how = { runLimitMs, computerDnsName, externalId, scope, reversible }
-  const data = { id, machineId, type, comment, parameters, ...how }
+  const data = { id, machineId, type, comment, parameters, ...how, ...whenOf(order) }
   const notes = [{ kind: 'action.requested', actor: requestor, alarm: false, data }]
   const written = { chain: machineId, notes, at, cause: undefined, action: { id, before: null } }
   const last = await appendEvents({ db, touched }, written)
@@ -134,6 +134,13 @@ async function create(
   readAs.set(action, { n, lastEvent: last, lookAt })
   return action
 }
+
+/** When it may be begun, as it is told: nothing where nobody said anything. */
+const whenOf = ({ notBefore, notAfter, whenOffline }: Order): object => ({
+  ...(notBefore !== null && { notBefore: notBefore.getTime() }),
+  ...(notAfter !== null && { notAfter: notAfter.getTime() }),
+  ...(whenOffline !== 'queue' && { whenOffline }),
+})
 
 interface Step {
   readonly event: ActionEvent
@@ -209,9 +216,17 @@ const lookNoMore = hot((db, { id }: { id: string }) =>
   db.updateTable('actions').set({ look_at: null, maybe_session: 0 }).where('id', '=', id),
 )
 
-type Times<T> = { readonly [Key in keyof T]: T[Key] extends Date ? number : T[Key] }
+type Times<T> = {
+  readonly [Key in keyof T]: T[Key] extends Date
+    ? number
+    : T[Key] extends Date | null
+      ? number | null
+      : T[Key]
+}
 /** But what has a column of its own. */
-type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt'>
+type When = 'notBefore' | 'notAfter' | 'whenOffline'
+type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt' | When> &
+  Partial<Times<Pick<Order, When>>>
 interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands' | 'detail' | 'lateOutcome'> {
   readonly effect: Effect
   readonly cancel: Times<Cancel> | null
@@ -226,7 +241,8 @@ type List = 'maybe_live' | 'look_at' | 'last_event' | 'maybe_session'
 export function toRow(action: Action): Omit<Insertable<ActionRow>, List> {
   const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
   const { reversible, runLimitMs, parameters } = action
-  const asked: Asked = { computerDnsName, comment, externalId, scope, reversible, runLimitMs, parameters }
+  const how = { computerDnsName, comment, externalId, scope, reversible, runLimitMs, parameters }
+  const asked: Asked = { ...how, ...whenOf(action) }
   return {
     id,
     type,
@@ -273,11 +289,14 @@ function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
 }
 
 export function toAction(row: Selectable<ActionRow>): Action {
-  const asked: Asked = JSON.parse(row.asked)
+  const { notBefore = null, notAfter = null, whenOffline = 'queue', ...asked }: Asked = JSON.parse(row.asked)
   const { cancel, updatedAt, finishedAt, deadlineAt, ...state }: State = JSON.parse(row.state)
   const action: Action = {
     ...asked,
     ...state,
+    notBefore: notBefore === null ? null : new Date(notBefore),
+    notAfter: notAfter === null ? null : new Date(notAfter),
+    whenOffline,
     id: row.id,
     type: row.type,
     machineId: row.machine_id,
@@ -290,6 +309,8 @@ export function toAction(row: Selectable<ActionRow>): Action {
     deadlineAt: deadlineAt === null ? null : new Date(deadlineAt),
     cancel: cancel && {
       ...cancel,
+      // Rows of an earlier version say nothing of it.
+      graceMs: cancel.graceMs ?? 0,
       requestedAt: new Date(cancel.requestedAt),
       deadlineAt: new Date(cancel.deadlineAt),
     },

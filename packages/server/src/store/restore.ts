@@ -6,17 +6,22 @@ import { nothingTouched } from './touched.ts'
 
 /**
  * After a backup was put back, and before anything is served: a new epoch, so that devices list everything that they hold,
- * finished actions included; and every queued action counts as offered, since an offer may have left after the backup was
+ * finished actions included; and every queued action, and every one whose time has come since, counts as offered, since an offer may have left after the backup was
  * made and *never offered* would lie. Returns how many those were.
  */
 export async function afterRestore(db: Kysely<Tables>, epoch: string, at: Date): Promise<number> {
   return db.transaction().execute(async (tx) => {
     await tx.updateTable('settings').set({ value: epoch }).where('name', '=', 'epoch').execute()
     const { actions, events } = roomsOf(tx, nothingTouched())
-    const waiting = (await actions.open()).filter(({ phase }) => phase === 'queued')
-    for (const action of waiting) await actions.advance(action, { kind: 'offered' }, at)
-    const data = { epoch, offered: waiting.length }
+    let offered = 0
+    for (const action of await actions.open()) {
+      const due = await actions.advance(action, { kind: 'released' }, at)
+      if (due.phase !== 'queued') continue
+      await actions.advance(due, { kind: 'offered' }, at)
+      offered += 1
+    }
+    const data = { epoch, offered }
     await events.append(serverChain, { kind: 'server.restored', actor: null, alarm: true, data }, at)
-    return waiting.length
+    return offered
   })
 }

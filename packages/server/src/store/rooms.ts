@@ -5,6 +5,7 @@ import { openApplications } from './applications.ts'
 import { openDevices } from './devices.ts'
 import { openEnrolments } from './enrolments.ts'
 import { openEvents } from './events.ts'
+import { openIdempotency } from './idempotency-keys.ts'
 import { openLibrary } from './library-files.ts'
 import type { Tables } from './schema.ts'
 import type { Touched } from './touched.ts'
@@ -16,6 +17,7 @@ export const roomsOf = (db: Kysely<Tables>, touched: Touched): Rooms => ({
   library: openLibrary(db),
   applications: openApplications(db),
   enrolments: openEnrolments(db),
+  idempotency: openIdempotency(db),
 })
 
 /** Named work, whose inputs and answers have been paired by the port; from here on they are only passed through. */

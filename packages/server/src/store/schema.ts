@@ -13,6 +13,7 @@ export interface Tables {
   library_files: LibraryRow
   applications: ApplicationRow
   enrolments: EnrolmentTokenRow
+  idempotency_keys: IdempotencyRow
 }
 
 /** Keyed by an integer in order of arrival, which is also the order of lists. */
@@ -125,4 +126,13 @@ export interface EnrolmentTokenRow {
   expires_at: number
   used_by_key: string | null
   machine_id: string | null
+}
+
+/** What a caller has asked under a key of its own. */
+export interface IdempotencyRow {
+  caller: string
+  key: string
+  request_digest: string
+  action_id: string
+  at: number
 }

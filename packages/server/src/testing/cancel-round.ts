@@ -1,9 +1,11 @@
 /** One action that many want to cancel at the very time at which its device asks for it, then driven to its end. */
 import assert from 'node:assert/strict'
 import type { Reply } from '@countermand/contract'
+import type { Requested } from '../app/cancel-action.ts'
 import type { Action } from '../core/action-shape.ts'
 import { post, opened, type TestDevice } from './device.ts'
 import { numbers, oneOf, type Dice } from './dice.ts'
+import { plainCancel } from './given.ts'
 import type { KeptEvent } from './history.ts'
 import { expectStatus, type TestServer } from './server.ts'
 
@@ -12,7 +14,7 @@ export type Nodes = readonly [TestServer, ...TestServer[]]
 interface Outcome {
   readonly id: string
   readonly reply: Reply
-  readonly answers: readonly { readonly action: Action; readonly refused: string | null }[]
+  readonly answers: readonly Requested[]
 }
 
 const callers = ['ann', 'bob', 'cleo', 'dan'] as const
@@ -37,7 +39,7 @@ async function race(nodes: Nodes, device: TestDevice, roll: Dice, lead: Lead): P
     return opened<Reply>(answer.text, device.orderKey, 'countermand-reply+jws')
   }
   const ask = async () => {
-    const request = { id, by: oneOf(roll, callers), comment: oneOf(roll, comments) }
+    const request = { id, by: oneOf(roll, callers), comment: oneOf(roll, comments), ...plainCancel }
     const node = oneOf(roll, nodes)
     await turns(roll(4))
     return node.app.store.write('requestCancel', request)
@@ -75,7 +77,7 @@ function checkRace([{ history }]: Nodes, { id, reply, answers }: Outcome): boole
   for (const { action, refused } of answers) {
     assert.deepEqual([action.phase, action.proof], ['cancelled', 'never_offered'])
     assert.deepEqual(action.cancel, cancelled?.cancel, 'the first request stands')
-    if (refused !== null) assert.match(refused, new RegExp(`by ${cancelled?.cancel?.by} `))
+    if (refused !== null) assert.match(refused.message, new RegExp(`by ${cancelled?.cancel?.by} `))
   }
   return false
 }

@@ -59,3 +59,12 @@ export const runningAs =
     await device.bring(id, 'running')
     return { id, device }
   }
+
+/** What a cancel asks for that asks for nothing of ours. */
+export const plainCancel = {
+  attest: null,
+  expectedVersion: null,
+  graceMs: 0,
+  only: null,
+  once: null,
+} as const

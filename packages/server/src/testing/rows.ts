@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite'
 import { MessageChannel, Worker, receiveMessageOnPort } from 'node:worker_threads'
-import type { Config } from '../config.ts'
+import type { Config } from '../config/index.ts'
 
 export type Row = Readonly<Record<string, SQLOutputValue>>
 export type Value = string | number

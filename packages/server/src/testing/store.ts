@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Change, Store, Work } from '../app/ports.ts'
-import type { Order } from '../core/action-shape.ts'
+import { atOnce, type Order } from '../core/action-shape.ts'
 import { startOrder, type Device } from '../core/device.ts'
 import { openPostgres, openSqlite } from '../store/dialect.ts'
 import { digestOf } from '../store/events.ts'
@@ -138,6 +138,7 @@ export const orderOf = (id: string, machineId: string, createdAt = start): Order
   externalId: null,
   scope: null,
   reversible: false,
+  ...atOnce,
   runLimitMs: 600_000,
   parameters: { commands: [] },
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { ConfigError, readConfig, usage, type Config } from './config.ts'
+import { ConfigError, readConfig, usage, type Config } from './index.ts'
 
 const minutes = (count: number): number => count * 60_000
 const read = (...args: readonly string[]): Config => readConfig(args, {}, true)

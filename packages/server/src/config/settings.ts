@@ -1,0 +1,289 @@
+/**
+ * Everything that can be set, one row each: its flag (`--put-limit`), its twin in the environment (`COUNTERMAND_PUT_LIMIT`) and
+ * its name in the configuration file (`putLimit`) are one name in three spellings. A row says what it takes once, for all three.
+ */
+import {
+  actionTypes,
+  actions,
+  commandLimitsMs,
+  limitClasses,
+  limits,
+  liveResponseSessions,
+  operations,
+  putFileLimit,
+  type Limit,
+} from '@countermand/contract'
+import { Type, type Static, type TSchema } from 'typebox'
+
+export class ConfigError extends Error {}
+
+/** How a flag's text becomes a value. What it answers is looked at by the schema, as the value in a file is. */
+type Read = (text: string) => unknown
+
+export interface Setting {
+  readonly schema: TSchema
+  /** What it takes, as the end of a sentence that begins with its name. */
+  readonly says: string
+  /** A flag's placeholder; null for one that takes none, or one that stands in the file only. */
+  readonly takes: string | null
+  /** For the list of flags; an array where it needs more lines than one. */
+  readonly help: string | readonly string[]
+  readonly read: Read
+  /** What stands where nobody says anything; left out where that depends on something else. */
+  readonly standing?: unknown
+  /** Where it may not stand, and why. */
+  readonly notInFile?: string
+}
+
+export const limitedTypes = [...actionTypes, 'PutFile', 'GetFile'] as const
+const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
+export type LogLevel = (typeof logLevels)[number]
+
+const asIs: Read = (text) => text
+const number: Read = (text) => (/^-?\d{1,12}$/.test(text) ? Number(text) : text)
+const list: Read = (text) => text.split(',').map((part) => part.trim())
+/** `a=1,b=2` → `{ a: '1', b: '2' }` */
+const pairs = (text: string): Record<string, string> =>
+  Object.fromEntries(
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== '')
+      .map((part) => [part.split('=')[0] ?? '', part.slice(part.indexOf('=') + 1)]),
+  )
+const numbers: Read = (text) =>
+  Object.fromEntries(Object.entries(pairs(text)).map(([name, value]) => [name, number(value)]))
+/** A flag that is there is yes; its twin says 1 or 0. */
+const yes: Read = (text) =>
+  ['1', 'true'].includes(text) ? true : ['', '0', 'false'].includes(text) ? false : text
+
+const oneOf = <const Words extends readonly string[]>(words: Words) =>
+  Type.Unsafe<Words[number]>(Type.Enum([...words]))
+const wholeNumber = (least = 0, most = 999_999_999) => Type.Integer({ minimum: least, maximum: most })
+/** Only names that there are: another one is a mistake of the writer, never passed over. */
+const named = <Value extends TSchema>(names: readonly string[], value: Value) =>
+  Type.Object(
+    Object.fromEntries(names.map((name) => [name, Type.Optional(value)])) as Record<
+      string,
+      ReturnType<typeof Type.Optional<Value>>
+    >,
+    { additionalProperties: false },
+  )
+
+const operationNames = Object.keys(operations)
+
+const written = ({ perMinute, perHour }: Limit): string => `${perMinute ?? '-'}/${perHour ?? '-'}`
+const standingLimits = Object.fromEntries(limitClasses.map((name) => [name, written(limits[name])]))
+const seconds = (ms: number): number => ms / 1_000
+const standingRunLimits = {
+  ...Object.fromEntries(actionTypes.map((type) => [type, seconds(actions[type].runLimitMs)])),
+  PutFile: seconds(commandLimitsMs.PutFile),
+  GetFile: seconds(commandLimitsMs.GetFile),
+}
+
+export const settings = {
+  listen: {
+    schema: Type.String({ pattern: String.raw`^(\[[^\]]+\]|[^:]+):\d{1,5}$` }),
+    says: 'takes HOST:PORT, for example 127.0.0.1:8600',
+    takes: 'HOST:PORT',
+    help: 'default 127.0.0.1:8600',
+    read: asIs,
+    standing: '127.0.0.1:8600',
+  },
+  config: {
+    schema: Type.String({ minLength: 1 }),
+    says: 'takes the path of a file',
+    takes: 'FILE',
+    help: 'default countermand.yaml in the data folder, if it is there',
+    read: asIs,
+    notInFile: 'a file does not name another one',
+  },
+  data: {
+    schema: Type.String({ minLength: 1 }),
+    says: 'takes the path of a folder',
+    takes: 'DIR',
+    help: 'default ./data',
+    read: asIs,
+    standing: 'data',
+    notInFile: 'the file is looked for in the data folder',
+  },
+  databaseUrl: {
+    schema: Type.String({ pattern: '^postgres(ql)?://' }),
+    says: 'takes postgres://USER:PASSWORD@HOST:PORT/DATABASE; leave it out for SQLite',
+    takes: 'URL',
+    help: 'PostgreSQL; default: SQLite in the data folder',
+    read: asIs,
+  },
+  publicUrl: {
+    schema: Type.String({ pattern: '^https?://[^/]' }),
+    says: 'takes an address such as https://countermand.example',
+    takes: 'URL',
+    help: 'default http://HOST:PORT',
+    read: asIs,
+  },
+  trustedProxies: {
+    schema: Type.Array(Type.String({ pattern: String.raw`^[0-9a-fA-F.:]+(/\d{1,3})?$` })),
+    says: 'takes addresses or networks, such as 10.0.0.7 or 10.0.0.0/8',
+    takes: 'ADDR,…',
+    help: 'whose X-Forwarded-For, -Host and -Proto are believed; default none',
+    read: list,
+    standing: [] as readonly string[],
+  },
+  noAgent: {
+    schema: Type.Boolean(),
+    says: 'takes 1 or 0',
+    takes: null,
+    help: 'leave out the agent for this host',
+    read: yes,
+    standing: false,
+  },
+  pretend: {
+    schema: Type.Boolean(),
+    says: 'takes 1 or 0',
+    takes: null,
+    help: 'a pretended device instead of this host',
+    read: yes,
+    standing: false,
+  },
+  allowContainment: {
+    schema: Type.Boolean(),
+    says: 'takes 1 or 0',
+    takes: null,
+    help: 'the agent of this host may isolate it',
+    read: yes,
+    standing: false,
+  },
+  restored: {
+    schema: Type.Boolean(),
+    says: 'takes 1 or 0',
+    takes: null,
+    help: 'for the one start after a backup was put back',
+    read: yes,
+    standing: false,
+    notInFile: 'it is for one start only',
+  },
+  limits: {
+    schema: named(
+      [...limitClasses, ...operationNames],
+      Type.String({ pattern: String.raw`^(\d{1,9}|-)/(\d{1,9}|-)$` }),
+    ),
+    says: `takes CLASS=MINUTE/HOUR with CLASS one of ${limitClasses.join(', ')} or an operation’s name, such as cancel=100/1500`,
+    takes: 'CLASS=MIN/HOUR,…',
+    help: [
+      'calls a minute / an hour; "-" lifts one; by class or by operation',
+      `classes: ${limitClasses.join(', ')}`,
+    ],
+    read: pairs,
+    standing: standingLimits,
+  },
+  runLimits: {
+    schema: named(limitedTypes, wholeNumber(1, 999_999)),
+    says: `takes TYPE=SECONDS with TYPE one of ${limitedTypes.join(', ')}`,
+    takes: 'TYPE=SEC,…',
+    help: ['how long an action may run; LiveResponse: one script', `types: ${limitedTypes.join(', ')}`],
+    read: numbers,
+    standing: standingRunLimits,
+  },
+  putLimit: {
+    schema: wholeNumber(),
+    says: 'takes a whole number',
+    takes: 'BYTES',
+    help: `the largest file for PutFile; default ${putFileLimit}`,
+    read: number,
+    standing: putFileLimit,
+  },
+  sessions: {
+    schema: Type.Union([wholeNumber(1, 9_999), Type.Literal('-')]),
+    says: 'takes a number from 1 to 9999, or "-" for any number',
+    takes: 'N',
+    help: `live responses open at a time; default ${liveResponseSessions}; "-" lifts it`,
+    read: number,
+    standing: liveResponseSessions,
+  },
+  log: {
+    schema: oneOf(logLevels),
+    says: `takes one of ${logLevels.join(', ')}`,
+    takes: 'LEVEL',
+    help: [`${logLevels.join(', ')};`, 'default warn on a terminal, info elsewhere'],
+    read: asIs,
+  },
+  settleMs: {
+    schema: wholeNumber(0, 600_000),
+    says: 'takes a whole number',
+    takes: 'N',
+    help: 'how long a cancel waits for the proof; default 1500',
+    read: number,
+    standing: 1_500,
+  },
+  cancelPermission: {
+    schema: oneOf(['any', 'type']),
+    says: 'takes any or type',
+    takes: 'any|type',
+    help: 'a cancel needs any of the seven, or that of the action’s own type; default any',
+    read: asIs,
+    standing: 'any',
+  },
+  commentMandatory: {
+    schema: Type.Boolean(),
+    says: 'takes 1 or 0',
+    takes: null,
+    help: 'every action and every cancel needs a Comment; default no',
+    read: yes,
+    standing: false,
+  },
+  plan: {
+    schema: oneOf(['plan1', 'plan2']),
+    says: 'takes plan1 or plan2',
+    takes: 'plan1|plan2',
+    help: 'plan1 allows scan, isolation and quarantine only; default plan2',
+    read: asIs,
+    standing: 'plan2',
+  },
+  repeatedAction: {
+    schema: oneOf(['refuse', 'open']),
+    says: 'takes refuse or open',
+    takes: 'refuse|open',
+    help: 'the same action asked again: 400, or the one that is open; default refuse',
+    read: asIs,
+    standing: 'refuse',
+  },
+  graceSeconds: {
+    schema: wholeNumber(0, 600),
+    says: 'takes a whole number from 0 to 600',
+    takes: 'N',
+    help: 'between asking processes to end and killing them; default 0',
+    read: number,
+    standing: 0,
+  },
+} as const satisfies Readonly<Record<string, Setting>>
+
+type Rows = typeof settings
+export type SettingName = keyof Rows
+/** What somebody has said, in the file, the environment or by flags. */
+export type Settings = { readonly [Name in SettingName]?: Static<Rows[Name]['schema']> }
+
+export const settingNames = Object.keys(settings) as SettingName[]
+/** `putLimit` → `put-limit` */
+export const flagOf = (name: string): string =>
+  name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+/** `putLimit` → `COUNTERMAND_PUT_LIMIT` */
+export const twinOf = (name: string): string =>
+  `COUNTERMAND_${flagOf(name).replaceAll('-', '_').toUpperCase()}`
+
+const column = 32
+const twinColumn = 35
+
+/** `npm start -- --help` */
+export const usage = [
+  'npm start -- [flags]          each flag has a twin in the environment, and a line in the file: --put-limit is putLimit there',
+  ...settingNames.flatMap((name) => {
+    const { takes, help } = settings[name] as Setting
+    const [first = '', ...rest] = typeof help === 'string' ? [help] : help
+    const flag = `  --${flagOf(name)}${takes === null ? '' : ` ${takes}`}`.padEnd(column)
+    const twin = `${twinOf(name)}${takes === null ? '=1' : ''}`.padEnd(twinColumn)
+    const more = rest.map((line) => ' '.repeat(column + twinColumn) + line)
+    return [`${flag}${flag.endsWith(' ') ? '' : ' '}${twin}${first}`.trimEnd(), ...more]
+  }),
+  `  ${'--print-config'.padEnd(column - 2)}${' '.repeat(twinColumn)}what is set, and by whom; starts nothing`,
+  '',
+].join('\n')
