@@ -140,6 +140,7 @@ export class Machine {
           const scope = this.scopes.get(path)
           if (scope?.exists) scope.isFrozen = true
         }),
+      ask: () => Promise.reject(new Error('No script of the model gives time.')),
       exitStatus: (folder) => turns.take('exit status', () => this.statusIn(folder)),
       end: (path, _id, options) => turns.take('end', () => this.end(path, options?.keep ?? false)),
       isAlive: (path) => turns.take('is alive', () => this.isAlive(idIn(path))),

@@ -34,7 +34,7 @@ describe('an action in the journal', () => {
       const [journal, id] = [await openJournal(folder), newId()]
       await journal.accept(offerOf(id))
       await journal.decide(id, start)
-      await journal.takeCancel(id, '2026-02-03T04:05:06.000Z')
+      await journal.takeCancel(id, { at: '2026-02-03T04:05:06.000Z', graceMs: 0 })
       await journal.conclude(id, ended(id))
       const [record] = await (await openJournal(folder)).all()
       assert.deepEqual(record?.verdict, start)
@@ -111,7 +111,7 @@ describe('a crash', () => {
       const [journal, id] = [await openJournal(folder), newId()]
       await journal.accept(offerOf(id))
       await journal.decide(id, start)
-      await journal.takeCancel(id, 'now')
+      await journal.takeCancel(id, { at: 'now', graceMs: 0 })
       await journal.conclude(id, ended(id))
       const place = join(folder, 'journal', id)
       const files = readdirSync(place).map((name) => [name, readFileSync(join(place, name))] as const)

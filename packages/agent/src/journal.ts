@@ -39,6 +39,10 @@ export interface Record {
   readonly stand: Stand | null
   /** When the cancel was taken. */
   readonly cancelledAt: string | null
+  /** How long its processes are given between being asked to end and being killed. */
+  readonly graceMs: number
+  /** They have been asked: an end from here on is the cancel's doing. */
+  readonly isAsked: boolean
   /** How it ended, as it is told. */
   readonly outcome: News | null
 }
@@ -53,7 +57,9 @@ export interface Journal {
   accept(offer: Offer): Promise<boolean>
   /** True for the one who made the file; what it says is on disk either way. */
   decide(id: string, verdict: Verdict): Promise<boolean>
-  takeCancel(id: string, at: string): Promise<void>
+  takeCancel(id: string, taken: { readonly at: string; readonly graceMs: number }): Promise<void>
+  /** What runs is about to be asked to end. On disk first: an end after it is the cancel's doing. */
+  ask(id: string, at: string): Promise<void>
   /** A step is over, or is about to begin. */
   stand(id: string, stand: Stand): Promise<void>
   /** What a step that is about to act will have to take back. */
@@ -117,14 +123,20 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
 /** Each a file of its own in the action's folder. */
 const stepsIn = (
   folderOf: (id: string) => string,
-): Pick<Journal, 'accept' | 'decide' | 'takeCancel' | 'stand' | 'promise' | 'promised' | 'conclude'> => ({
+): Pick<
+  Journal,
+  'accept' | 'decide' | 'takeCancel' | 'ask' | 'stand' | 'promise' | 'promised' | 'conclude'
+> => ({
   accept: async (offer) => {
     await makeFolder(folderOf(offer.id))
     return createExclusively(join(folderOf(offer.id), 'offer.json'), JSON.stringify(offer))
   },
   decide: (id, verdict) => createExclusively(join(folderOf(id), 'verdict.json'), JSON.stringify(verdict)),
-  takeCancel: async (id, at) => {
-    await createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify({ at }))
+  takeCancel: async (id, taken) => {
+    await createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify(taken))
+  },
+  ask: async (id, at) => {
+    await createExclusively(join(folderOf(id), 'asked.json'), JSON.stringify({ at }))
   },
   stand: (id, stand) => writeDurably(join(folderOf(id), 'stand.json'), JSON.stringify(stand)),
   promise: (id, index, put) => writeDurably(promiseIn(folderOf(id), index), JSON.stringify(put)),
@@ -168,13 +180,19 @@ async function mend(folder: string): Promise<void> {
 async function readRecord(folder: string): Promise<Record | null> {
   const offer = await readJson<Offer>(join(folder, 'offer.json'), folder)
   if (offer === null) return null
-  const [verdict, stand, cancel, outcome] = await Promise.all([
+  const [verdict, stand, cancel, asked, outcome] = await Promise.all([
     readJson<Verdict>(join(folder, 'verdict.json'), folder),
     readJson<Stand>(join(folder, 'stand.json'), folder),
-    readJson<{ at: string }>(join(folder, 'cancel.json'), folder),
+    readJson<{ at: string; graceMs?: number }>(join(folder, 'cancel.json'), folder),
+    readJson<{ at: string }>(join(folder, 'asked.json'), folder),
     readJson<News>(join(folder, 'outcome.json'), folder),
   ])
-  return { offer, folder, verdict, stand, cancelledAt: cancel?.at ?? null, outcome }
+  const cancelled = {
+    cancelledAt: cancel?.at ?? null,
+    graceMs: cancel?.graceMs ?? 0,
+    isAsked: asked !== null,
+  }
+  return { offer, folder, verdict, stand, ...cancelled, outcome }
 }
 
 /**

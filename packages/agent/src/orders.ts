@@ -25,7 +25,7 @@ export async function obey(
   if (lastEpoch !== null && lastEpoch !== reply.epoch) {
     for (const ended of await parts.journal.relist()) await parts.news.tell(ended)
   }
-  for (const id of reply.cancels) await cancel(parts, id)
+  for (const id of reply.cancels) await cancel(parts, id, reply.graces?.[id] ?? 0)
   const isNew = await accept(parts, reply)
   parts.runner.permit([...reply.starts, ...reply.offers.map(({ id }) => id)], sentAt)
   for (const record of isNew) parts.runner.take(record)
@@ -37,7 +37,11 @@ export async function obey(
  * A cancel and a start make the same file; one of them wins. A cancel of something never accepted needs nothing: that it is not
  * in the next list is its proof.
  */
-async function cancel({ journal, news, runner, host, retold }: OrderParts, id: string): Promise<void> {
+async function cancel(
+  { journal, news, runner, host, retold }: OrderParts,
+  id: string,
+  graceMs: number,
+): Promise<void> {
   const record = await journal.find(id)
   if (record === null) {
     const ended = await journal.remembered(id)
@@ -52,7 +56,7 @@ async function cancel({ journal, news, runner, host, retold }: OrderParts, id: s
   try {
     const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
     if (wasWithdrawn) killPoint('cancel-withdrawn')
-    await journal.takeCancel(id, at)
+    await journal.takeCancel(id, { at, graceMs })
     killPoint('cancel-journalled')
     if (wasWithdrawn) return await withdraw({ journal, runner }, id)
   } catch (thrown) {

@@ -192,6 +192,7 @@ export class Task {
   private under(index: number, step: Step): UnderWay {
     const { parts, stops, patience, scope, since } = this
     return {
+      id: this.id,
       parts,
       stops,
       patience,

@@ -11,6 +11,8 @@ import type { RunnerParts, Stops } from './runner-parts.ts'
 export type Since = Pick<Verdict & { verdict: 'start' }, 'bootId' | 'bootSeconds'>
 
 export interface UnderWay {
+  /** The action's. */
+  readonly id: string
   readonly parts: RunnerParts
   readonly stops: Stops
   readonly patience: Patience
@@ -74,6 +76,21 @@ function stopOf({ stops: { leaving, cancelled }, step, isLast }: UnderWay, limit
   return isLast ? leaving : AbortSignal.any([leaving, cancelled])
 }
 
+/** Did the cancel come before the end? Asks what runs to end by itself first, where the cancel gives it time for that. */
+async function isCancelled({ id, parts, scope, stops }: UnderWay, status: number | null): Promise<boolean> {
+  const { host, journal } = parts
+  const record = await journal.find(id)
+  // An earlier agent has asked, and its time is over.
+  if (record?.isAsked === true) return true
+  if (status !== null) return false
+  const { graceMs = 0 } = record ?? {}
+  if (graceMs > 0) {
+    await journal.ask(id, host.now())
+    await host.scopes.ask(scope, { withinMs: graceMs, leaving: stops.leaving })
+  }
+  return true
+}
+
 /** Waits for the program, and decides by what is on disk once nothing of it executes. Null: the cancel found it running. */
 async function bodyOf(under: UnderWay, limit: AbortSignal): Promise<Body | null> {
   const { scope, step, isLast, patience, programFolder } = under
@@ -93,7 +110,7 @@ async function bodyOf(under: UnderWay, limit: AbortSignal): Promise<Body | null>
   killPoint('frozen')
   const status = await scopes.exitStatus(programFolder)
   const overran = status === null && limit.aborted
-  if (status === null && cancelled.aborted) return null
+  if (cancelled.aborted && (await isCancelled(under, status))) return null
 
   await step.tend(run)
   const { killed, strays } = await patience.emptied(scope, { keep: !isLast })

@@ -241,6 +241,8 @@ export const Reply = Type.Object({
   /** News up to this number have committed. */
   acknowledged: Count,
   cancels: Type.Array(Id),
+  /** Of these cancels those whose processes are asked to end first, and how many milliseconds before they are killed. */
+  graces: Type.Optional(Type.Record(Id, Count)),
   /** Held actions that may start, or begin their next step. One that is not listed may not, whatever an earlier reply said. */
   starts: Type.Array(Id),
   offers: Type.Array(Offer, { maxItems: maxOffersPerReply }),

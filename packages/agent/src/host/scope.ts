@@ -40,6 +40,7 @@ export async function openScopes({ name, folder, log, mechanism }: ScopeOptions)
     start: (scope, launch) => by(scope).start(scope, launch),
     ended: (scope, launchFolder, signal) => by(scope).ended(scope, launchFolder, signal),
     freeze: (scope) => by(scope).freeze(scope),
+    ask: (scope, time) => by(scope).ask(scope, time),
     end: (scope, actionId, options) => by(scope).end(scope, actionId, options),
     isAlive: (scope) => by(scope).isAlive(scope),
   }

@@ -79,6 +79,12 @@ export interface Scopes {
    */
   freeze(scope: string): Promise<void>
 
+  /**
+   * Sends SIGTERM to everything in a frozen scope and lets it go on. Resolves when nothing of it is left, or the time is over.
+   * Rejects when the agent leaves: what was asked goes on without it.
+   */
+  ask(scope: string, time: { readonly withinMs: number; readonly leaving: AbortSignal }): Promise<void>
+
   /** The exit status in a launch folder, or null if there is none (yet). */
   exitStatus(folder: string): Promise<number | null>
 

@@ -42,6 +42,8 @@ export function pretendScopes(): Scopes {
       if (pretended !== undefined) pretended.frozen = true
       return Promise.resolve()
     },
+    // What is pretended ends at once when it is asked.
+    ask: () => Promise.resolve(),
     exitStatus,
     end: (scope) => {
       const pretended = scopes.get(scope)

@@ -222,6 +222,13 @@ export class Machine {
         const scope = this.scopes.get(path)
         if (scope?.exists) scope.isFrozen = true
       },
+      ask: (path) => {
+        this.calls.push('ask')
+        const scope = this.scopes.get(path)
+        if (scope) Object.assign(scope, { isAlive: false, isFrozen: false })
+        this.changed()
+        return Promise.resolve()
+      },
       exitStatus: (folder) => Promise.resolve(statusIn(folder)),
       end: async (path, _id, { keep = false } = {}) => {
         await this.before.end?.()

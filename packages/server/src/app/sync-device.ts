@@ -244,12 +244,15 @@ class Exchange {
     const live = await this.rooms.actions.liveOf(device.id)
     const mayGo = live.filter((action) => isOpen(action) && !isOutstanding(action.cancel))
     const stillLive = new Set(live.map(({ id }) => id))
+    const cancelled = live.filter((action) => isOutstanding(action.cancel) || isUndelivered(action))
+    const graces = cancelled.flatMap(({ id, cancel }) =>
+      cancel === null || cancel.graceMs === 0 ? [] : [[id, cancel.graceMs] as const],
+    )
     return {
       seq: device.order.seq,
       acknowledged: device.order.news,
-      cancels: live
-        .filter((action) => isOutstanding(action.cancel) || isUndelivered(action))
-        .map(({ id }) => id),
+      cancels: cancelled.map(({ id }) => id),
+      ...(graces.length > 0 && { graces: Object.fromEntries(graces) }),
       // A device asks before each step, not only before the first.
       starts: mayGo.filter(({ phase }) => mayBegin.includes(phase)).map(({ id }) => id),
       // To a device that has not heard of a restore yet nothing is offered: it lists what it holds first.

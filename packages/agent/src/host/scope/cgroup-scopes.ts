@@ -19,7 +19,7 @@ import {
 } from './cgroup.ts'
 import { everybodyLeft, keyOf, killAll, mostListed, openHunt, stopAll } from './hunt.ts'
 import { exitStatus, launchInside } from './launch.ts'
-import { describe } from './processes.ts'
+import { describe, signalPid } from './processes.ts'
 import { answerWhenever, isTrueWithin } from './waiting.ts'
 
 const longestFreezeMs = 1000
@@ -97,6 +97,14 @@ function cgroupScopes(parent: string, mount: string): Scopes {
         return (await exitStatus(folder)) ?? (isAlive ? undefined : null)
       }),
     freeze: async (scope) => void (await freezeGroup(scope, longestFreezeMs)),
+    async ask(scope, { withinMs, leaving }) {
+      for (const { pid } of await membersOf(scope)) signalPid(pid, 'SIGTERM')
+      await thawGroup(scope)
+      await isTrueWithin(withinMs, async () => {
+        leaving.throwIfAborted()
+        return (await isPopulatedIn(mount, scope)) !== true
+      })
+    },
     exitStatus,
     isAlive: async (scope) => (await isPopulatedIn(mount, scope)) === true,
 

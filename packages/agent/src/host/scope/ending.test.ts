@@ -20,6 +20,7 @@ import {
 } from './testing/trial.ts'
 
 const mechanisms: readonly Mechanism[] = ['cgroup', 'sweep']
+const proofOf = (mechanism: Mechanism): string => (mechanism === 'cgroup' ? 'stopped' : 'swept')
 
 /** Starts the nasty script, waits until all of its descendants have beaten, and returns where they beat. */
 async function startNasty(scopes: Scopes, made: Made): Promise<string> {
@@ -30,7 +31,7 @@ async function startNasty(scopes: Scopes, made: Made): Promise<string> {
 }
 
 describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)('ending a scope (%s)', (mechanism) => {
-  const proof = mechanism === 'cgroup' ? 'stopped' : 'swept'
+  const proof = proofOf(mechanism)
 
   test('after the end of a scope nothing that was started in it does anything any more', () =>
     withTrial(mechanism, async ({ scopes, make }) => {
@@ -150,3 +151,48 @@ describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)('ending a 
       expect(inAnotherAgent(options, program, marked)).toBe(`${proof}\n`)
     }))
 })
+
+describe.skipIf(!needs('root') || !needs('cgroup2')).each(mechanisms)(
+  'asking a scope to end (%s)',
+  (mechanism) => {
+    const polite = `trap 'echo asked >>"$1/said"; sleep 0.3; echo tidied >>"$1/said"; exit 0' TERM
+    (trap 'echo child >>"$1/said"; exit' TERM; echo grown >>"$1/said"; while [ -d "$1" ]; do sleep 0.05; done) &
+    echo ready >>"$1/said"; while [ -d "$1" ]; do sleep 0.05; done`
+    const deaf = `trap '' TERM; echo ready >>"$1/said"; while [ -d "$1" ]; do echo . >>"$1/beats"; sleep 0.05; done`
+    const minute = 60_000
+
+    test('all of it is asked, does what it does at its end, and nothing is left to kill', () =>
+      withTrial(mechanism, async ({ scopes, make }) => {
+        const made = await make()
+        await scopes.start(made.scope, made.launch(polite, [made.folder]))
+        const said = (): string => textOf(join(made.folder, 'said'))
+        await until('both to be ready', () => said().includes('ready') && said().includes('grown'))
+        await scopes.freeze(made.scope)
+        await scopes.ask(made.scope, { withinMs: minute, leaving: never })
+        expect(said().trim().split('\n').toSorted()).toEqual(['asked', 'child', 'grown', 'ready', 'tidied'])
+        expect(await scopes.isAlive(made.scope)).toBe(false)
+        expect((await scopes.end(made.scope, made.id)).killed).toEqual([])
+      }))
+
+    test('what does not listen is left alone until the time is over, and then ended', () =>
+      withTrial(mechanism, async ({ scopes, make }) => {
+        const made = await make()
+        await scopes.start(made.scope, made.launch(deaf, [made.folder]))
+        await until('it to be ready', () => textOf(join(made.folder, 'said')).includes('ready'))
+        await scopes.freeze(made.scope)
+        await scopes.ask(made.scope, { withinMs: 500, leaving: never })
+        expect(await isBeating(join(made.folder, 'beats'))).toBe(true)
+        expect((await scopes.end(made.scope, made.id)).proof).toBe(proofOf(mechanism))
+        expect(await isBeating(join(made.folder, 'beats'))).toBe(false)
+      }))
+
+    test('an agent that leaves meanwhile does not wait', () =>
+      withTrial(mechanism, async ({ scopes, make }) => {
+        const made = await make()
+        await scopes.start(made.scope, made.launch(deaf, [made.folder]))
+        await scopes.freeze(made.scope)
+        const leaving = AbortSignal.abort(new Error('leaving'))
+        await expect(scopes.ask(made.scope, { withinMs: minute, leaving })).rejects.toThrow('leaving')
+      }))
+  },
+)

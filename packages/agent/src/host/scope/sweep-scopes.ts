@@ -7,8 +7,8 @@ import { Unkillable, type Ended, type Scopes } from '../types.ts'
 import { refuseUnlessId, refuseUnlessOf } from './action-id.ts'
 import { everybodyLeft, everybodyMet, killAll, look, openHunt, stopAll, type Hunt } from './hunt.ts'
 import { exitStatus, launchInside } from './launch.ts'
-import { findProcess, parseStat, type Process } from './processes.ts'
-import { answerWhenever } from './waiting.ts'
+import { findProcess, parseStat, signalProcess, type Process } from './processes.ts'
+import { answerWhenever, isTrueWithin } from './waiting.ts'
 import { wrapperRecord } from './wrapper-text.ts'
 
 const longestFreezeMs = 1000
@@ -31,6 +31,15 @@ export function sweepScopes(folder: string, why: string): Scopes {
     start: (scope, launch) => launchInside('sweep', scope, launch),
     ended: endedIn,
     freeze: async (scope) => void (await stopAll(await huntIn(scope), longestFreezeMs)),
+    async ask(scope, { withinMs, leaving }) {
+      const hunt = await huntIn(scope)
+      for (const signal of ['SIGTERM', 'SIGCONT'] as const)
+        look(hunt, (process) => signalProcess(process, signal))
+      await isTrueWithin(withinMs, () => {
+        leaving.throwIfAborted()
+        return Promise.resolve(look(hunt, () => undefined) === 0)
+      })
+    },
     exitStatus,
     isAlive: async (scope) => look(await huntIn(scope), () => undefined) > 0,
 

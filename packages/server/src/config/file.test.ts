@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, test } from 'vitest'
+import { ConfigError, printConfig, readConfig, type Config } from './index.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'countermand-config-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const written = (text: string): readonly string[] => {
+  writeFileSync(join(folder, 'countermand.yaml'), text)
+  return ['--data', folder]
+}
+const read = (text: string, flags: readonly string[] = [], env = {}): Config =>
+  readConfig([...written(text), ...flags], env, true)
+
+const whole = `# what we have decided
+listen: 127.0.0.1:9000
+trustedProxies: [10.0.0.7, 'fd00::/8']
+limits:
+  cancel: 500/-
+  isolate: 3/30
+runLimits: { RunAntiVirusScan: 7200 }
+sessions: '-'
+cancelPermission: type
+commentMandatory: true
+plan: plan1
+repeatedAction: open
+graceSeconds: 5
+`
+
+describe('a configuration file', () => {
+  test('in the data folder is read', () => {
+    const { port, trustedProxies, limits, runLimitsMs, sessions, policies } = read(whole)
+    assert.equal(port, 9_000)
+    assert.deepEqual(trustedProxies, ['10.0.0.7', 'fd00::/8'])
+    assert.deepEqual(limits.cancel, { perMinute: 500, perHour: null })
+    assert.deepEqual(limits.isolate, { perMinute: 3, perHour: 30 })
+    assert.deepEqual(limits.read, { perMinute: 100, perHour: 1_500 })
+    assert.equal(runLimitsMs.RunAntiVirusScan, 7_200_000)
+    assert.equal(sessions, null)
+    assert.deepEqual(policies, {
+      cancelPermission: 'type',
+      commentMandatory: true,
+      plan: 'plan1',
+      repeatedAction: 'open',
+      graceMs: 5_000,
+    })
+  })
+
+  test('that is not there decides nothing, unless it is named', () => {
+    const { policies } = readConfig(['--data', join(folder, 'none')], {}, true)
+    assert.deepEqual(policies, {
+      cancelPermission: 'any',
+      commentMandatory: false,
+      plan: 'plan2',
+      repeatedAction: 'refuse',
+      graceMs: 0,
+    })
+    const named = (): Config => readConfig(['--config', join(folder, 'none.yaml')], {}, true)
+    assert.throws(named, (thrown) => thrown instanceof ConfigError && /none\.yaml/.test(thrown.message))
+  })
+
+  test('gives way to the environment, and that to flags', () => {
+    assert.equal(read('graceSeconds: 1', [], { COUNTERMAND_GRACE_SECONDS: '2' }).policies.graceMs, 2_000)
+    const flags = ['--grace-seconds', '3']
+    assert.equal(read('graceSeconds: 1', flags, { COUNTERMAND_GRACE_SECONDS: '2' }).policies.graceMs, 3_000)
+  })
+
+  test.each([
+    ['listen: 127.0.0.1:9000\nsesions: 3\n', /^countermand\.yaml:2: .*sesions/],
+    ['put-limit: 3\n', /^countermand\.yaml:1: .*put-limit.*putLimit/],
+    ['# one\n# two\nsessions: 0\n', /^countermand\.yaml:3: .*sessions takes a number from 1/],
+    ['limits:\n  cancel: 100/1500\n  cancle: 100/1500\n', /^countermand\.yaml:3: limits\.cancle/],
+    ['limits:\n  read: 1/1\n  cancel: often\n', /^countermand\.yaml:3: limits\.cancel/],
+    ['trustedProxies:\n  - 10.0.0.7\n  - the proxy\n', /^countermand\.yaml:3: trustedProxies\.1/],
+    ['plan: plan3\n', /^countermand\.yaml:1: .*plan takes plan1 or plan2/],
+    ['sessions: 3\ndata: /tmp\n', /^countermand\.yaml:2: data is a flag \(--data\)/],
+    ['sessions: 3\nrestored: true\n', /^countermand\.yaml:2: restored/],
+    ['sessions: 3\nplan: [\n', /^countermand\.yaml:[23]: /],
+    ['- sessions\n', /^countermand\.yaml:1: /],
+    ['sessions: 3\nsessions: 4\n', /^countermand\.yaml:2: /],
+  ])('%j names the line', (text, says) => {
+    assert.throws(
+      () => read(text),
+      (thrown) => thrown instanceof ConfigError && says.test(thrown.message),
+      String(says),
+    )
+  })
+})
+
+describe('what is printed', () => {
+  test('says who has set it, and can be used as the file', () => {
+    const printed = printConfig([...written(whole), '--grace-seconds', '7'], { COUNTERMAND_SETTLE_MS: '9' })
+    assert.match(printed, /^graceSeconds: 7 # --grace-seconds$/m)
+    assert.match(printed, /^settleMs: 9 # COUNTERMAND_SETTLE_MS$/m)
+    assert.match(printed, /^plan: plan1 # the file$/m)
+    assert.match(printed, /^putLimit: 10485760 # default$/m)
+    const before = read(whole, ['--grace-seconds', '7', '--settle-ms', '9'])
+    assert.deepEqual(read(printed), before)
+  })
+
+  test('has no password in it', () => {
+    const url = 'postgres://countermand:se%3Acret@db.example:5432/c'
+    const printed = printConfig(['--data', folder, '--database-url', url], {})
+    assert.match(
+      printed,
+      /^databaseUrl: postgres:\/\/countermand:\*\*\*@db\.example:5432\/c # --database-url$/m,
+    )
+    assert.ok(!printed.includes('cret'))
+  })
+})
