@@ -45,6 +45,7 @@ export interface HttpOptions {
 /** The server, ready to listen. */
 export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Promise<FastifyInstance> {
   const server = createServer(log)
+  server.decorate('publicUrl', { host: new URL(publicUrl).host, base: publicUrl })
   answerErrors(server)
   logAnswers(server)
 

@@ -35,6 +35,26 @@ describe.each(['', '/v2.0'])('the discovery document of %j', (version) => {
     assert.match(String(keys), /^http:\/\/localhost:80\//)
   })
 
+  test.each([
+    ['the public name', { host: 'countermand.example' }, 'https://countermand.example'],
+    ['the public name in other letters', { host: 'Countermand.Example' }, 'https://countermand.example'],
+    [
+      'another name',
+      { host: 'login.microsoftonline.com', 'x-forwarded-proto': 'https' },
+      'https://login.microsoftonline.com',
+    ],
+    [
+      'another name, of two proxies',
+      { host: 'x.example', 'x-forwarded-proto': 'https, http' },
+      'https://x.example',
+    ],
+    ['a name without TLS', { host: 'x.example', 'x-forwarded-proto': 'http' }, 'http://x.example'],
+    ['what is no scheme', { host: 'x.example', 'x-forwarded-proto': 'httpsx' }, 'http://x.example'],
+  ])('leads back through a proxy that ends TLS and was asked for %s', async (_, headers, base) => {
+    const { body } = await server.ask<Record<string, unknown>>({ method: 'GET', path: path(tenant), headers })
+    assert.equal(body.token_endpoint, `${base}/${tenant}/oauth2${version}/token`)
+  })
+
   test('has what OpenID Connect Discovery requires, which token clients look for', async () => {
     const { body } = await get<Record<string, unknown>>(path(tenant))
     for (const name of ['issuer', 'authorization_endpoint', 'token_endpoint', 'jwks_uri']) {
