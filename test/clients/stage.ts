@@ -51,7 +51,8 @@ export async function openStage(): Promise<Stage> {
 /** Each kind of client has a name of its own for the certificates that it trusts. */
 function environment({ certificate, proxyUrl }: Tls, isLedHere: boolean): Record<string, string> {
   return {
-    PATH: process.env.PATH ?? '',
+    // Before what wraps Python for its developers, and takes seconds a start.
+    PATH: `/usr/bin:${process.env.PATH ?? ''}`,
     NODE_EXTRA_CA_CERTS: certificate,
     REQUESTS_CA_BUNDLE: certificate,
     CURL_CA_BUNDLE: certificate,
