@@ -9,6 +9,7 @@ import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import type { Caller } from '../core/permission.ts'
 import type { Refusal } from '../core/errors.ts'
+import { baseOf } from './base-url.ts'
 import { readBody } from './body.ts'
 import { answer, asRefusal } from './errors.ts'
 
@@ -52,10 +53,6 @@ declare module 'fastify' {
   interface FastifyRequest {
     checked: Checked
   }
-  interface FastifyInstance {
-    /** Of the configuration: its host as clients send it, and all of it. */
-    publicUrl: { readonly host: string; readonly base: string }
-  }
 }
 
 /** What the path's placeholders stood for. */
@@ -65,18 +62,6 @@ export const paramsOf = ({ params }: FastifyRequest): Readonly<Record<string, st
 /** The bytes of a body; none where there was none. */
 export const bytesOf = (request: FastifyRequest): Buffer =>
   Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-
-/**
- * Scheme and host that were asked, for links in answers. A proxy that ends TLS asks in plain HTTP: what it was asked itself is known
- * by the name, where that is the public URL's, or from `X-Forwarded-Proto`. The header is believed from anybody: who makes it up
- * changes the links of its own answer only.
- */
-export function baseOf(request: FastifyRequest): string {
-  const { host, headers, server } = request
-  if (server.publicUrl.host === host.toLowerCase()) return server.publicUrl.base
-  const isTls = /^https(,|$)/i.test(String(headers['x-forwarded-proto']))
-  return `${isTls ? 'https' : request.protocol}://${host}`
-}
 
 export type Check = (row: Operation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
