@@ -22,6 +22,10 @@ interface Seen {
   readonly unknown: readonly unknown[]
   readonly begun: MachineAction
   readonly stopped: MachineAction
+  readonly uploaded: { readonly fileName: string }
+  readonly response: MachineAction
+  readonly ended: MachineAction
+  readonly noResult: readonly unknown[]
   readonly paged: readonly string[]
 }
 
@@ -78,6 +82,11 @@ describe.skipIf(!hasAll)('against a real server behind TLS', () => {
     assert.deepEqual([seen.begun.type, seen.begun.status], ['RunAntiVirusScan', 'InProgress'])
     assert.deepEqual([seen.stopped.id, seen.stopped.status], [seen.begun.id, 'Cancelled'])
     assert.equal(seen.stopped.countermand.proof, 'stopped')
-    assert.deepEqual(seen.paged, [seen.begun.id, id], 'page by page, newest first')
+    assert.equal(seen.uploaded.fileName, 'wait.sh')
+    assert.equal(seen.response.commands[0]?.commandStatus, 'Created')
+    assert.deepEqual([seen.ended.id, seen.ended.status], [seen.response.id, 'Cancelled'])
+    assert.equal(seen.ended.commands[0]?.commandStatus, 'Failed')
+    assert.deepEqual(seen.noResult.slice(0, 2), [404, 'ResourceNotFound'])
+    assert.deepEqual(seen.paged, [seen.response.id, seen.begun.id, id], 'page by page, newest first')
   })
 })

@@ -68,16 +68,29 @@ const begun = await settled(await client.api(`/machines/${machine.id}/runAntiVir
 ])
 const stopped = await settled(await cancel(begun, 'wrong host'), ['Pending', 'InProgress'])
 
+const form = new FormData()
+form.set('file', new File(['#!/bin/sh\nsleep 600\n'], 'wait.sh'))
+form.set('OverrideIfExists', 'true')
+const uploaded = await client.api('/libraryfiles').post(form)
+const response = await client.api(`/machines/${machine.id}/runliveresponse`).post({
+  Comment: 'case 17',
+  Commands: [{ type: 'RunScript', params: [{ key: 'ScriptName', value: 'wait.sh' }] }],
+})
+await settled(response, ['Pending'])
+const ended = await settled(await cancel(response, 'wrong host'), ['Pending', 'InProgress'])
+const noResult = await refusalOf(
+  client.api(`/machineactions/${response.id}/GetLiveResponseResultDownloadLink(index=0)`).get(),
+)
+
 const paged = []
 const headers = { Prefer: 'odata.maxpagesize=1' }
 const first = await client
   .api('/machineactions')
   .filter(`machineId eq '${machine.id}'`)
-  .top(2)
+  .top(3)
   .headers(headers)
   .get()
 await new PageIterator(client, first, ({ id }) => paged.push(id) > 0, { headers }).iterate()
 
-console.log(
-  JSON.stringify({ fromCache, machine, created, found, cancelled, tooLate, unknown, begun, stopped, paged }),
-)
+const seen = { fromCache, machine, created, found, cancelled, tooLate, unknown, begun, stopped }
+console.log(JSON.stringify({ ...seen, uploaded, response, ended, noResult, paged }))
