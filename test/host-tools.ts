@@ -13,12 +13,22 @@ export interface HostTool {
   readonly probe: readonly string[]
   /** The use is harmless in a network of its own, so it has one. */
   readonly isNetwork?: true
+  /** A library rather than a command: where its package puts it, and who is asked to use it. */
+  readonly library?: { readonly path: string; readonly command: string }
 }
 
 export const hostTools = {
   strace: { package: 'strace', probe: ['-o', '/dev/null', 'true'] },
   unshare: { package: 'util-linux', probe: ['--net', 'true'] },
   clamscan: { package: 'clamav', probe: ['--version'] },
+  openssl: { package: 'openssl', probe: ['version'] },
+  curl: { package: 'curl', probe: ['--version'] },
+  // For the system's own Python, whichever comes first on the path.
+  msal: {
+    package: 'python3-msal',
+    probe: ['-c', 'import msal, requests'],
+    library: { path: '/usr/lib/python3/dist-packages/msal', command: '/usr/bin/python3' },
+  },
   busybox: { package: 'busybox', probe: ['true'] },
   nsenter: { package: 'util-linux', probe: ['--mount=/proc/self/ns/mnt', 'true'] },
   ip: { package: 'iproute2', probe: ['link', 'add', 'type', 'veth'], isNetwork: true },
@@ -36,6 +46,11 @@ export const hostTools = {
 
 export type HostToolName = keyof typeof hostTools
 
+export function isThere(tool: HostToolName): boolean {
+  const { library }: HostTool = hostTools[tool]
+  return library === undefined ? isOnPath(tool) : existsSync(library.path)
+}
+
 export function isOnPath(command: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, command)))
 }
@@ -51,11 +66,12 @@ export function howToBring(tool: HostToolName): string {
 
 /** Installs what is missing where that is ours to do: as root, on Debian and its kin, unless forbidden. */
 function bringMissing(): void {
-  const missing = Object.entries(hostTools).filter(([name]) => !isOnPath(name))
+  const names = Object.keys(hostTools) as HostToolName[]
+  const missing = names.filter((name) => !isThere(name))
   if (missing.length === 0) return
   if (!isRoot() || !isOnPath('apt-get') || process.env.COUNTERMAND_NO_APT === '1') return
 
-  const packages = [...new Set(missing.map(([, tool]) => tool.package))]
+  const packages = [...new Set(missing.map((name) => hostTools[name].package))]
   console.error(`Installing ${packages.join(', ')} for the tests (COUNTERMAND_NO_APT=1 forbids it) …`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   for (const args of [['update'], ['install', '--no-install-recommends', '-y', ...packages]]) {

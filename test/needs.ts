@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type HostTool, type HostToolName, howToBring, hostTools, isOnPath, isRoot } from './host-tools.ts'
+import { type HostTool, type HostToolName, howToBring, hostTools, isRoot, isThere } from './host-tools.ts'
 
 export type Need = HostToolName | 'root' | 'cgroup2' | 'postgres'
 
@@ -39,6 +39,9 @@ function lackOf(need: Need): string | null {
       return lackOfPostgres()
     case 'busybox':
     case 'clamscan':
+    case 'openssl':
+    case 'curl':
+    case 'msal':
     case 'strace':
     case 'unshare':
     case 'nsenter':
@@ -50,9 +53,13 @@ function lackOf(need: Need): string | null {
 }
 
 function lackOfTool(tool: HostToolName): string | null {
-  if (!isOnPath(tool)) return `they need ${tool}. Bring it with: ${howToBring(tool)}`
-  const { probe, isNetwork }: HostTool = hostTools[tool]
-  const [file = '', ...args] = [...(isNetwork ? ['unshare', '--net'] : []), tool, ...probe]
+  if (!isThere(tool)) return `they need ${tool}. Bring it with: ${howToBring(tool)}`
+  const { probe, isNetwork, library }: HostTool = hostTools[tool]
+  const [file = '', ...args] = [
+    ...(isNetwork ? ['unshare', '--net'] : []),
+    library?.command ?? tool,
+    ...probe,
+  ]
   const { status, stderr } = spawnSync(file, args, { encoding: 'utf8' })
   if (status === 0) return null
   return `they need ${tool}, which is here but is not permitted (${stderr.trim()}). Run as root, outside a container`

@@ -23,6 +23,9 @@ echo ready >>"$1/said"
 while [ -d "$1" ]; do sleep 0.05; done
 `
 
+const isStopped = ({ status, countermand }: MachineAction): void =>
+  assert.deepEqual([status, countermand.proof, countermand.effect.residues], ['Cancelled', 'stopped', []])
+
 describe.skipIf(!needs('root') || !needs('cgroup2'))('a cancel with grace', { timeout }, () => {
   let world: World
   beforeAll(async () => {
@@ -48,9 +51,6 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('a cancel with grace', { ti
     const action: MachineAction = JSON.parse(await response.text())
     return action
   }
-  const isStopped = ({ status, countermand }: MachineAction): void =>
-    assert.deepEqual([status, countermand.proof, countermand.effect.residues], ['Cancelled', 'stopped', []])
-
   test('lets a script tidy up, and calls it cancelled although it has ended by itself then', async () => {
     const { id, said } = await started('polite', polite)
     isStopped(await cancel(id, 60, 30))

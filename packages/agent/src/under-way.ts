@@ -77,7 +77,7 @@ function stopOf({ stops: { leaving, cancelled }, step, isLast }: UnderWay, limit
 }
 
 /** Did the cancel come before the end? Asks what runs to end by itself first, where the cancel gives it time for that. */
-async function isCancelled({ id, parts, scope, stops }: UnderWay, status: number | null): Promise<boolean> {
+async function cameFirst({ id, parts, scope, stops }: UnderWay, status: number | null): Promise<boolean> {
   const { host, journal } = parts
   const record = await journal.find(id)
   // An earlier agent has asked, and its time is over.
@@ -110,7 +110,7 @@ async function bodyOf(under: UnderWay, limit: AbortSignal): Promise<Body | null>
   killPoint('frozen')
   const status = await scopes.exitStatus(programFolder)
   const overran = status === null && limit.aborted
-  if (cancelled.aborted && (await isCancelled(under, status))) return null
+  if (cancelled.aborted && (await cameFirst(under, status))) return null
 
   await step.tend(run)
   const { killed, strays } = await patience.emptied(scope, { keep: !isLast })

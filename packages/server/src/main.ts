@@ -51,7 +51,8 @@ function onSignal(stop: () => Promise<void>): void {
 }
 
 function fail(thrown: unknown): never {
-  if (thrown instanceof ConfigError) console.error(`${thrown.message}\n\nEverything that can be set: npm start -- --help`)
+  if (thrown instanceof ConfigError)
+    console.error(`${thrown.message}\n\nEverything that can be set: npm start -- --help`)
   else console.error(thrown instanceof StartError ? thrown.message : thrown)
   process.exit(1)
 }

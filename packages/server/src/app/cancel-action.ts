@@ -20,7 +20,11 @@ export async function cancelAction(app: App, wish: CancelWish): Promise<Action> 
   if (attest !== null) refuseWithout(caller, ['Countermand.Force'])
   refuseSilent(policies, comment)
   const request = {
-    ...{ id, by: caller.name, comment, attest, expectedVersion },
+    id,
+    by: caller.name,
+    comment,
+    attest,
+    expectedVersion,
     graceMs: wish.graceMs ?? policies.graceMs,
     // What travels to the database's thread is copied; so no more than it needs.
     only: policies.cancelPermission === 'type' ? caller : null,

@@ -2,6 +2,13 @@ import type { App } from './ports.ts'
 
 export const tokenLifetimeMs = 3_600_000
 
+/** Where the reference's regions are reached (`wire.md` 11). Clients that are set to one ask for it as the resource too. */
+const regionalHosts: readonly string[] = [
+  ...['us', 'eu', 'uk', 'au', 'swa', 'ina', 'aea'].map((region) => `${region}.api.security.microsoft.com`),
+  ...['us', 'eu', 'uk', 'au'].map((region) => `api-${region}.securitycenter.microsoft.com`),
+  'api-us.securitycenter.windows.com',
+]
+
 /** What the reference is asked for (`wire.md` 10); each becomes the token's audience, and each is valid here. */
 const knownResources: readonly string[] = [
   'https://api.securitycenter.microsoft.com',
@@ -10,6 +17,7 @@ const knownResources: readonly string[] = [
   'https://api-gcc.securitycenter.microsoft.us',
   'https://api-gov.securitycenter.microsoft.us',
   'https://api.security.microsoft.com',
+  ...regionalHosts.map((host) => `https://${host}`),
 ]
 
 /** Is this resource, or audience, one of ours? `ownUrls`: the base URLs that we answer on. */

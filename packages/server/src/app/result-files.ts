@@ -25,10 +25,11 @@ export function resultLink(app: App, action: Action, index: number): string {
 function linkTo(app: App, action: Action, index: number): string {
   const step = action.commands.find((held) => held.index === index)
   if (step === undefined || step.result === null) {
-    throw new Refusal(
-      'ResourceNotFound',
-      `Command ${index} of machine action ${action.id} has no result (${step?.status ?? 'Created'}).`,
-    )
+    const lacks =
+      action.type === 'CollectInvestigationPackage'
+        ? `Machine action ${action.id} has no package`
+        : `Command ${index} of machine action ${action.id} has no result`
+    throw new Refusal('ResourceNotFound', `${lacks} (${step?.status ?? 'Created'}).`)
   }
   const { sha256, fileName } = step.result
   const until = new Date(app.now().getTime() + linkLifetimeMs)

@@ -7,10 +7,11 @@ import {
   settings,
   twinOf,
   flagOf,
+  isSetting,
+  type Setting,
   type SettingName,
   type Settings,
 } from './settings.ts'
-import type { Setting } from './settings.ts'
 
 /** @throws ConfigError `countermand.yaml:7: sessions takes …`, for the first thing that is wrong. */
 export function readFileText(text: string, fileName: string): Settings {
@@ -39,8 +40,6 @@ export function readFileText(text: string, fileName: string): Settings {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each value has been looked at by its own schema.
   return document.toJS() as Settings
 }
-
-const isSetting = (name: string): name is SettingName => Object.hasOwn(settings, name)
 
 /** Somebody who writes the flag's name, or another case, is told the right one. */
 function suggestion(name: string): string {

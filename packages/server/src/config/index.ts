@@ -68,9 +68,9 @@ interface Said {
 
 /** @throws ConfigError naming the flag, its twin, or the file's line. `isLinux` decides whether the agent can be a real one. */
 export const readConfig = (args: readonly string[], env: Environment, isLinux: boolean): Config =>
-  configOf(said(args, env), isLinux)
+  configOf(heard(args, env), isLinux)
 
-function said(args: readonly string[], env: Environment): Said {
+function heard(args: readonly string[], env: Environment): Said {
   const flags = valuesOf(parse(args), (name) => `--${flagOf(name)}`)
   const twins = settingNames.map((name) => [name, env[twinOf(name)] || undefined] as const)
   const environment = valuesOf(Object.fromEntries(twins), twinOf)
@@ -184,18 +184,22 @@ const readLimits = (said: Readonly<Record<string, string | undefined>>): Limits 
 }
 
 const readRunLimits = (
-  said: Readonly<Partial<Record<Limited, number>>>,
+  given: Readonly<Partial<Record<Limited, number>>>,
 ): Readonly<Record<Limited, number>> => {
-  const seconds = { ...settings.runLimits.standing, ...said }
-  return Object.fromEntries(Object.entries(seconds).map(([name, value]) => [name, value * 1_000])) as Record<
-    Limited,
-    number
-  >
+  const { standing } = settings.runLimits
+  const limitMs = (name: Limited): number => (given[name] ?? standing[name]) * 1_000
+  return {
+    LiveResponse: limitMs('LiveResponse'),
+    CollectInvestigationPackage: limitMs('CollectInvestigationPackage'),
+    RunAntiVirusScan: limitMs('RunAntiVirusScan'),
+    PutFile: limitMs('PutFile'),
+    GetFile: limitMs('GetFile'),
+  }
 }
 
 /** What is set and by whom, as a file that could be used, but for secrets, which are masked (`npm start -- --print-config`). */
 export function printConfig(args: readonly string[], env: Environment): string {
-  const { flags, environment, file } = said(args, env)
+  const { flags, environment, file } = heard(args, env)
   const lines = settingNames.map((name) => {
     const [value, by] =
       flags[name] !== undefined

@@ -76,7 +76,9 @@ const written = ({ perMinute, perHour }: Limit): string => `${perMinute ?? '-'}/
 const standingLimits = Object.fromEntries(limitClasses.map((name) => [name, written(limits[name])]))
 const seconds = (ms: number): number => ms / 1_000
 const standingRunLimits = {
-  ...Object.fromEntries(actionTypes.map((type) => [type, seconds(actions[type].runLimitMs)])),
+  LiveResponse: seconds(actions.LiveResponse.runLimitMs),
+  CollectInvestigationPackage: seconds(actions.CollectInvestigationPackage.runLimitMs),
+  RunAntiVirusScan: seconds(actions.RunAntiVirusScan.runLimitMs),
   PutFile: seconds(commandLimitsMs.PutFile),
   GetFile: seconds(commandLimitsMs.GetFile),
 }
@@ -262,7 +264,8 @@ export type SettingName = keyof Rows
 /** What somebody has said, in the file, the environment or by flags. */
 export type Settings = { readonly [Name in SettingName]?: Static<Rows[Name]['schema']> }
 
-export const settingNames = Object.keys(settings) as SettingName[]
+export const isSetting = (name: string): name is SettingName => Object.hasOwn(settings, name)
+export const settingNames = Object.keys(settings).filter(isSetting)
 /** `putLimit` → `put-limit` */
 export const flagOf = (name: string): string =>
   name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)

@@ -206,6 +206,7 @@ scenarios('GET /api/machineactions/:id/getPackageUri', linking, [
     given,
     status: 404,
     code: 'ResourceNotFound',
+    says: [/^Machine action \S+ has no package/],
     events: [],
   })),
   {

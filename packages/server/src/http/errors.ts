@@ -1,6 +1,7 @@
 /** Anything thrown → the reference's envelope (`wire.md` 8). With `wire.ts` the only place that speaks its dialect. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal, refusalStatus } from '../core/errors.ts'
+import { baseOf } from './base-url.ts'
 
 export const envelope = (code: string, message: string, target: string): object => ({
   error: { code, message, target },
@@ -15,7 +16,7 @@ export function answerErrors(server: FastifyInstance): void {
 export const nothingThere = (request: FastifyRequest): Refusal =>
   new Refusal(
     'NotFound',
-    `No HTTP resource was found that matches the request URI '${request.protocol}://${request.host}${request.originalUrl}'.`,
+    `No HTTP resource was found that matches the request URI '${baseOf(request)}${request.originalUrl}'.`,
   )
 
 export function answer(

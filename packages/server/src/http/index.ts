@@ -18,6 +18,7 @@ import { refuseUnpermitted } from '../core/permission.ts'
 import { alertHandlers } from './alerts.ts'
 import { openAuthenticate } from './authenticate.ts'
 import { awaitedResponseHandlers } from './awaited-responses.ts'
+import { baseOf } from './base-url.ts'
 import { mountExchange } from './device/exchange.ts'
 import { mountTransfers } from './device/transfers.ts'
 import { mountWake } from './device/wake.ts'
@@ -31,7 +32,7 @@ import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
 import { mountDiscovery } from './oauth/discovery.ts'
 import { mountTokens } from './oauth/token.ts'
-import { baseOf, findTarget, mount, type Check, type NamedOperation } from './operation.ts'
+import { findTarget, mount, type Check, type NamedOperation } from './operation.ts'
 import { mountReference } from './reference/index.ts'
 
 export interface HttpOptions {
@@ -47,6 +48,7 @@ export interface HttpOptions {
 export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   const { app, publicUrl, issuer } = options
   const server = createServer(options)
+  server.decorate('publicUrl', { host: new URL(publicUrl).host, base: publicUrl })
   answerErrors(server)
   logAnswers(server)
 

@@ -67,6 +67,23 @@ const phaseOf = async (id: string): Promise<readonly [string, string, string | n
   return [status, countermand.phase, countermand.reason]
 }
 
+const scheduled = async (inputs: object = {}): Promise<{ device: TestDevice; id: string }> => {
+  const device = await enrol(server)
+  const { id, status, countermand } = expectStatus(
+    201,
+    await run(device, { notBefore: at(60 * minute), ...inputs }),
+  )
+  assert.deepEqual([status, countermand.phase], ['Pending', 'scheduled'])
+  return { device, id }
+}
+
+const running = async (): Promise<{ device: TestDevice; id: string }> => {
+  const device = await enrol(server)
+  const { id } = expectStatus(201, await run(device))
+  await device.bring(id, 'running')
+  return { device, id }
+}
+
 describe('what is not understood is refused, and changes nothing', () => {
   test.each<[object, string, RegExp]>([
     [
@@ -118,16 +135,6 @@ describe('what is not understood is refused, and changes nothing', () => {
 })
 
 describe('an action that is scheduled', () => {
-  const scheduled = async (inputs: object = {}): Promise<{ device: TestDevice; id: string }> => {
-    const device = await enrol(server)
-    const { id, status, countermand } = expectStatus(
-      201,
-      await run(device, { notBefore: at(60 * minute), ...inputs }),
-    )
-    assert.deepEqual([status, countermand.phase], ['Pending', 'scheduled'])
-    return { device, id }
-  }
-
   test('is not offered before its time, and is then', async () => {
     const { device, id } = await scheduled()
     server.clock.pass(60 * minute - 1)
@@ -233,18 +240,10 @@ test('a run limit is the action’s own, for each command', async () => {
   const { id } = expectStatus(201, await run(device, { runLimitSeconds: 90 }))
   const [offer] = (await device.sync()).offers
   assert.deepEqual([offer?.id, offer?.runLimitMs], [id, 90_000])
-  assert.deepEqual(offer?.parameters, {
-    commands: [{ ...(offer?.parameters as { commands: object[] }).commands[0], limitMs: 90_000 }],
-  })
+  assert.match(JSON.stringify(offer?.parameters), /"limitMs":90000/)
 })
 
 describe('a cancel with its own words', () => {
-  const running = async (): Promise<{ device: TestDevice; id: string }> => {
-    const device = await enrol(server)
-    const { id } = expectStatus(201, await run(device))
-    await device.bring(id, 'running')
-    return { device, id }
-  }
   const force = { as: ['Machine.LiveResponse', 'Countermand.Force'] }
 
   test('gives its processes time: the device is told how long, and of others nothing', async () => {

@@ -9,6 +9,7 @@ import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import type { Caller } from '../core/permission.ts'
 import type { Refusal } from '../core/errors.ts'
+import { baseOf } from './base-url.ts'
 import { readBody } from './body.ts'
 import { answer, asRefusal } from './errors.ts'
 
@@ -61,8 +62,6 @@ export const paramsOf = ({ params }: FastifyRequest): Readonly<Record<string, st
 /** The bytes of a body; none where there was none. */
 export const bytesOf = (request: FastifyRequest): Buffer =>
   Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-
-export const baseOf = (request: FastifyRequest): string => `${request.protocol}://${request.host}`
 
 /** `name` is the row's own, as in the contract. */
 export type NamedOperation = Operation & { readonly name: string }

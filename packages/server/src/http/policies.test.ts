@@ -57,6 +57,7 @@ const run = (
   )
 const cancel = (id: string, body: object, ...as: readonly string[]): Promise<Answer<MachineAction>> =>
   post(`/api/machineactions/${id}/cancel`, body, as.length === 0 ? allowed : as)
+const tailed = (tail: string): string => `/api/machines/${device.machineId}/${tail}`
 const refused = (answer: Answer, status: number, code: string, says: RegExp): void => {
   assert.equal(answer.status, status, answer.text)
   checkDialect(answer)
@@ -101,8 +102,6 @@ describe('a Comment that is mandatory', () => {
 
 describe('plan 1', () => {
   serverWith('--plan', 'plan1')
-  const path = (tail: string): string => `/api/machines/${device.machineId}/${tail}`
-
   test.each([
     ['runliveresponse', { Comment: 'c', Commands: [runScript('run.sh')] }],
     ['collectInvestigationPackage', { Comment: 'c' }],
@@ -111,14 +110,14 @@ describe('plan 1', () => {
     ['offboard', { Comment: 'c' }],
   ])('has no %s', async (tail, body) => {
     const before = server.history.last()
-    refused(await post(path(tail), body), 403, 'DisabledFeature', /plan 1/)
+    refused(await post(tailed(tail), body), 403, 'DisabledFeature', /plan 1/)
     assert.deepEqual(server.history.events(before), [])
   })
 
   test('has the scan; and isolation, which no agent does yet', async () => {
-    const scan = await post(path('runAntiVirusScan'), { Comment: 'c', ScanType: 'Quick' })
+    const scan = await post(tailed('runAntiVirusScan'), { Comment: 'c', ScanType: 'Quick' })
     assert.equal(expectStatus(201, scan).status, 'Pending')
-    refused(await post(path('isolate'), { Comment: 'c' }), 400, 'ClientVersionNotSupported', /newer agent/)
+    refused(await post(tailed('isolate'), { Comment: 'c' }), 400, 'ClientVersionNotSupported', /newer agent/)
   })
 
   test('does not keep anybody from asking for a machine that is not there: 404 comes first', async () => {

@@ -164,7 +164,6 @@ export class History {
     if (kept === undefined)
       throw new Fault('missing row', 'actions', `action ${id} is not there, and ${where} tells of it`)
     const order = read(kept)
-    const ms = (date: Date | null): number | null => date?.getTime() ?? null
     const times = {
       createdAt: ms(order.createdAt),
       notBefore: ms(order.notBefore),
@@ -302,3 +301,5 @@ function checkNote(row: Event, data: Data, { kind, actor, alarm, data: due }: Re
   const what = `by the rules this would be "${kind}" by ${actor ?? 'nobody'} with ${JSON.stringify(due)}`
   throw new Fault('rewritten history', placeOf(row), what)
 }
+
+const ms = (date: Date | null): number | null => date?.getTime() ?? null

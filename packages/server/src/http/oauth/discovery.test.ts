@@ -7,7 +7,7 @@ import { openServer, type Answer, type TestServer } from '../../testing/server.t
 let server: TestServer
 let tenant: string
 beforeAll(async () => {
-  server = await openServer()
+  server = await openServer({ flags: ['--trusted-proxies', '127.0.0.1'] })
   tenant = server.app.identity.tenantId
 })
 afterAll(() => server.close())
@@ -33,6 +33,21 @@ describe.each(['', '/v2.0'])('the discovery document of %j', (version) => {
     assert.equal(issuer, `https://sts.windows.net/${tenant}/`)
     assert.equal(endpoint, `http://localhost:80/${tenant}/oauth2${version}/token`)
     assert.match(String(keys), /^http:\/\/localhost:80\//)
+  })
+
+  test.each([
+    ['the public name', { host: 'countermand.example' }, 'https://countermand.example'],
+    ['the public name in other letters', { host: 'Countermand.Example' }, 'https://countermand.example'],
+    [
+      'another name',
+      { host: 'login.microsoftonline.com', 'x-forwarded-proto': 'https' },
+      'https://login.microsoftonline.com',
+    ],
+    ['a name without TLS', { host: 'x.example', 'x-forwarded-proto': 'http' }, 'http://x.example'],
+    ['what is no scheme', { host: 'x.example', 'x-forwarded-proto': 'httpsx' }, 'http://x.example'],
+  ])('leads back through a proxy that ends TLS and was asked for %s', async (_, headers, base) => {
+    const { body } = await server.ask<Record<string, unknown>>({ method: 'GET', path: path(tenant), headers })
+    assert.equal(body.token_endpoint, `${base}/${tenant}/oauth2${version}/token`)
   })
 
   test('has what OpenID Connect Discovery requires, which token clients look for', async () => {

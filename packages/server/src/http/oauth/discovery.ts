@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { App } from '../../app/ports.ts'
 import { Refusal } from '../../core/errors.ts'
-import { baseOf } from '../operation.ts'
+import { baseOf } from '../base-url.ts'
 
 /** Where the reference's clients sign in (`wire.md` 11); to them we are the same authority. */
 const signInHosts = ['login.microsoftonline.com', 'login.microsoftonline.us']

@@ -115,6 +115,7 @@ describe('no token is given', () => {
   test.each([
     'https://graph.microsoft.com',
     'https://api.securitycenter.microsoft.com.example',
+    'https://api-xx.securitycenter.microsoft.com',
     'https://example.org',
     'api.securitycenter.microsoft.com',
   ])('for the resource %s, which is not this API', async (other) => {
@@ -142,6 +143,11 @@ const resources = [
   'https://api-gcc.securitycenter.microsoft.us',
   'https://api-gov.securitycenter.microsoft.us',
   'https://api.security.microsoft.com',
+  // Regions (11).
+  'https://eu.api.security.microsoft.com',
+  'https://aea.api.security.microsoft.com',
+  'https://api-eu.securitycenter.microsoft.com',
+  'https://api-us.securitycenter.windows.com',
   publicUrl,
   'http://localhost:80',
 ]

@@ -2,7 +2,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { issueToken, tokenLifetimeMs } from '../../app/issue-token.ts'
 import type { App } from '../../app/ports.ts'
-import { baseOf, bytesOf, paramsOf } from '../operation.ts'
+import { baseOf } from '../base-url.ts'
+import { bytesOf, paramsOf } from '../operation.ts'
 
 export function mountTokens(server: FastifyInstance, app: App, publicUrl: string): void {
   for (const url of ['/:tenant/oauth2/token', '/:tenant/oauth2/v2.0/token']) {

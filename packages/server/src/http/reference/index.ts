@@ -5,9 +5,9 @@ import { printOpenApi } from '@countermand/contract/documents/openapi'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { App } from '../../app/ports.ts'
 import { refusalStatus } from '../../core/errors.ts'
-import { baseOf } from '../operation.ts'
 import { printPage } from './page.ts'
 import { style } from './style.ts'
+import { baseOf } from '../base-url.ts'
 
 export function mountReference(server: FastifyInstance, app: App): void {
   const print = (request: FastifyRequest) =>
