@@ -115,12 +115,16 @@ function openAppender(box: Box): Appender {
   }
 }
 
+const never = (): never => {
+  throw new Error('No script of the model asks for this.')
+}
+
 const openEvents = (events: Appender): EventRows => ({
   append: async (chain, note, at, cause) => events.add({ chain, note, at, actionId: null, cause }),
   keep: async (_machineId, cause) => events.keep(cause),
-  ofAction: async () => {
-    throw new Error('The model looks at the events themselves.')
-  },
+  ofAction: never,
+  after: never,
+  last: never,
 })
 
 const headOf = ({ tables }: Box, chain: string): ChainHead =>
@@ -151,10 +155,6 @@ function openDevices(box: Box): DeviceRows {
     workOf: async (ids) => new Map(ids.map((id) => [id, headOf(box, id).sequence])),
     headOf: async (id) => headOf(box, id),
   }
-}
-
-const never = (): never => {
-  throw new Error('No script of the model asks for this.')
 }
 
 function roomsOf(box: Box): Rooms {

@@ -109,7 +109,7 @@ export class Server {
         graceMs: 0,
       },
       ids: { ...randomIds, action: () => this.nextId(), device: () => deviceId },
-      bus: { publish: nobody, onWake: nobody, onAction: nobody },
+      bus: { publish: nobody, onWake: nobody, onAction: nobody, onCommit: nobody },
       files: { put: nobody, open: nobody, list: nobody, remove: nobody },
       uploads: {
         alone: nobody,

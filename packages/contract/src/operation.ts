@@ -28,6 +28,8 @@ export interface Operation {
   /** Largest body in bytes; 1 MiB where not given. */
   readonly bodyLimit?: number
   readonly status: 200 | 201 | 204
+  /** What the answer is, where it is no JSON. */
+  readonly media?: string
   /** What is a number and nothing else is sent as text. */
   readonly reply: TSchema
 }

@@ -88,7 +88,9 @@ function printOperation(name: string, row: Row, schemas: Schemas): PrintedOperat
       [row.status]: {
         description:
           row.status === 204 ? 'Done; there is no body.' : row.status === 201 ? 'Created.' : 'Done.',
-        ...(row.status !== 204 && { content: { 'application/json': { schema: schemas.use(row.reply) } } }),
+        ...(row.status !== 204 && {
+          content: { [row.media ?? 'application/json']: { schema: schemas.use(row.reply) } },
+        }),
       },
       ...Object.fromEntries(
         replies.map((status) => [status, { $ref: `#/components/responses/Error${status}` }]),

@@ -1,6 +1,7 @@
 import { alerts } from './alerts.ts'
 import { awaitedResponses } from './awaited-responses.ts'
 import { enrolmentTokens } from './enrolment-tokens.ts'
+import { events } from './events.ts'
 import { libraryFiles } from './library-files.ts'
 import { machineActions, machineResponses } from './machine-actions.ts'
 import { machineLabels } from './machine-labels.ts'
@@ -16,12 +17,14 @@ export const operations = {
   ...alerts,
   ...libraryFiles,
   ...enrolmentTokens,
+  ...events,
 } as const
 
 export {
   alerts,
   awaitedResponses,
   enrolmentTokens,
+  events,
   libraryFiles,
   machineActions,
   machineLabels,

@@ -183,6 +183,18 @@ export interface EventRows {
   keep(machineId: string, cause: Cause, at: Date): Promise<void>
   /** The history of one action, oldest first. */
   ofAction(actionId: string): Promise<readonly StoredEvent[]>
+  /** Of all chains, in the order of arrival. */
+  after(place: number, most: number): Promise<readonly TailedEvent[]>
+  /** The place of the latest; 0 where there is none. */
+  last(): Promise<number>
+}
+
+/** An event with its place in the order of arrival, and without the statement's own text. */
+export interface TailedEvent extends Omit<StoredEvent, 'statement' | 'previous'> {
+  readonly n: number
+  readonly chain: string
+  readonly actionId: string | null
+  readonly alarm: boolean
 }
 
 export interface EventNote {
@@ -269,6 +281,8 @@ export interface Bus {
   publish(change: Change): void
   onWake(machineId: string, listen: () => void): () => void
   onAction(actionId: string, listen: () => void): () => void
+  /** Of anything at all. */
+  onCommit(listen: () => void): () => void
 }
 
 export interface Change {

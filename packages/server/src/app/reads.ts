@@ -8,6 +8,9 @@ export const reads = {
   actionsToLookAt: ({ actions }: Rooms, { at, most }: { at: Date; most: number }) =>
     actions.toLookAt(at, most),
   actionEvents: ({ events }: Rooms, id: string) => events.ofAction(id),
+  eventsAfter: ({ events }: Rooms, { place, most }: { place: number; most: number }) =>
+    events.after(place, most),
+  lastEvent: ({ events }: Rooms, _all: null) => events.last(),
   device: ({ devices }: Rooms, id: string) => devices.find(id),
   deviceNamed: ({ devices }: Rooms, idOrName: string) => devices.findNamed(idOrName),
   devicesAt: ({ devices }: Rooms, address: string) => devices.withAddress(address),

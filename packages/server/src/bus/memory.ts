@@ -13,8 +13,10 @@ export function memoryBus(): Bus {
     publish: ({ actions, wake }) => {
       for (const id of wake) told.emit(`wake ${id}`)
       for (const id of actions) told.emit(`action ${id}`)
+      told.emit('commit')
     },
     onWake: (machineId, listen) => on(`wake ${machineId}`, listen),
     onAction: (actionId, listen) => on(`action ${actionId}`, listen),
+    onCommit: (listen) => on('commit', listen),
   }
 }

@@ -43,6 +43,7 @@ const rows: readonly Row[] = [
   ['POST', '/api/machines/x/unrestrictCodeExecution', ['Machine.RestrictExecution']],
   ['POST', '/api/machines/x/offboard', ['Machine.Offboard']],
   ['POST', '/api/machines/x/StopAndQuarantineFile', ['Machine.StopAndQuarantine'], read],
+  ['GET', '/api/countermand/events?follow=false', read],
   ['GET', '/api/machines', read],
   ['GET', '/api/machines/$count', read],
   ['GET', '/api/machines/x', read],

@@ -5,6 +5,7 @@ import {
   awaitedResponses,
   defaultBodyLimit,
   enrolmentTokens,
+  events,
   libraryFiles,
   machineActions,
   machineLabels,
@@ -25,6 +26,7 @@ import { mountWake } from './device/wake.ts'
 import { mountDownloads } from './download.ts'
 import { enrolmentTokenHandlers } from './enrolment-tokens.ts'
 import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
+import { openEventHandlers } from './events/index.ts'
 import { mountHealth } from './health.ts'
 import { libraryFileHandlers } from './library-files.ts'
 import { machineActionHandlers, machineResponseHandlers } from './machine-actions.ts'
@@ -74,6 +76,7 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   mount(server, parts, alerts, alertHandlers)
   mount(server, parts, libraryFiles, libraryFileHandlers)
   mount(server, parts, enrolmentTokens, enrolmentTokenHandlers)
+  mount(server, parts, events, openEventHandlers(server, app))
 
   mountTokens(server, app, publicUrl)
   mountDiscovery(server, app, issuer)

@@ -33,8 +33,10 @@ export interface Call<Row extends Operation> {
   readonly target: Targets[Row['target']]
   /** Scheme and host that were asked: `https://host`. */
   readonly base: string
-  /** For the few that read a form. */
+  /** For the few that read a form, or a header of their own. */
   readonly request: FastifyRequest
+  /** For the one that answers bit by bit. */
+  readonly reply: FastifyReply
 }
 
 export type Handlers<Rows extends Operations> = {
@@ -104,9 +106,12 @@ export function mount<Rows extends Operations>(
           target,
           base: baseOf(request),
           request,
+          reply,
         }
         const told = await handle(call)
+        if (reply.sent) return reply
         if (typeof told === 'number') return reply.code(row.status).type('text/plain').send(String(told))
+        if (row.media !== undefined) return reply.code(row.status).type(row.media).send(told)
         return reply.code(row.status).send(row.status === 204 ? undefined : told)
       },
     })

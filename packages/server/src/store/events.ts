@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import type { ChainHead } from '@countermand/contract'
 import type { Kysely, QueryResult, Selectable } from 'kysely'
-import type { Cause, EventNote, EventRows, StoredEvent } from '../app/ports.ts'
+import type { Cause, EventNote, EventRows, StoredEvent, TailedEvent } from '../app/ports.ts'
 import { genesis, linkText } from '../core/chain.ts'
 import { saysInsertId } from './dialect.ts'
 import { hot } from './hot.ts'
@@ -19,6 +19,14 @@ export const openEvents = (db: Kysely<Tables>, touched: Touched): EventRows => (
   },
   keep: (machineId, cause, at) => keepStatement(db, machineId, cause, at),
   ofAction: (actionId) => historyOf(db, actionId),
+  after: async (place, most) => {
+    const rows = db.selectFrom('events').selectAll().where('n', '>', place).orderBy('n').limit(most)
+    return (await rows.execute()).map(toTailed)
+  },
+  last: async () => {
+    const row = await db.selectFrom('events').select('n').orderBy('n', 'desc').limit(1).executeTakeFirst()
+    return row?.n ?? 0
+  },
 })
 
 export interface Entry {
@@ -154,4 +162,17 @@ const toEvent = (row: Selectable<EventRow> & { jws: string | null }): StoredEven
   previous: row.previous,
   digest: row.digest,
   statement: row.jws,
+})
+
+const toTailed = (row: Selectable<EventRow>): TailedEvent => ({
+  n: row.n,
+  chain: row.chain,
+  sequence: row.sequence,
+  kind: row.kind,
+  at: new Date(row.at),
+  actionId: row.action_id,
+  actor: row.actor,
+  alarm: row.alarm === 1,
+  data: JSON.parse(row.data),
+  digest: row.digest,
 })

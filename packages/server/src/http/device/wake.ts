@@ -41,7 +41,8 @@ export function mountWake(server: FastifyInstance, app: App): void {
   })
 }
 
-const streamHeaders = {
+/** Of any stream of events. */
+export const streamHeaders = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
   // A proxy that collects lines would make a wake-up late.
