@@ -15,7 +15,7 @@ import type { Config } from './config.ts'
 import { memoryCounters } from './counters/memory.ts'
 import { diskFiles } from './files/disk.ts'
 import { diskUploads } from './files/uploads.ts'
-import { openHttp } from './http/index.ts'
+import { openHttp, type LogTo } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
 import { openSigner } from './signing/key-file.ts'
 import { openPostgres, openSqlite } from './store/dialect.ts'
@@ -26,6 +26,8 @@ import { openPostgresStore } from './store/postgres-store.ts'
 import { afterRestore } from './store/restore.ts'
 import type { Tables } from './store/schema.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
+import { openMeter } from './telemetry/metrics.ts'
+import type { ComposedTracer } from './telemetry/tracer.ts'
 import { every } from './timers.ts'
 
 export interface Running {
@@ -38,6 +40,8 @@ export interface ComposeOptions {
   readonly now?: () => Date
   /** Level of the structured log on standard output. */
   readonly logLevel: string
+  /** Where its lines go instead. */
+  readonly logTo?: LogTo
   /** The database is gone from under the server. Ends the process where it is left out. */
   readonly died?: (reason: unknown) => void
 }
@@ -45,27 +49,33 @@ export interface ComposeOptions {
 /** Wires one server over one data folder; it does not listen yet. */
 export async function compose(
   config: Config,
-  { now = () => new Date(), logLevel, died = fatal }: ComposeOptions,
+  { now = () => new Date(), logLevel, logTo, died = fatal }: ComposeOptions,
 ): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
-  const alarmed = new EventEmitter<{ alarm: [Alarm] }>()
+  const told = new EventEmitter<{ alarm: [Alarm]; untraced: [unknown] }>()
   const ended = new Set<string>()
+  const meter = openMeter(now)
+  const tracer = await tracerFor(config.otlpEndpoint, (reason) => told.emit('untraced', reason))
   const committed = (change: Change): void => {
     bus.publish(change)
-    for (const alarm of change.alarms) alarmed.emit('alarm', alarm)
+    meter.committed(change)
+    tracer?.committed(change)
+    for (const alarm of change.alarms) told.emit('alarm', alarm)
     for (const id of change.ended) ended.add(id)
   }
-  const { store, identity } = await openDatabase(config, { now, died, committed })
+  const { store: bare, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const app: App = {
-    store,
+    store: meter.watch(bare),
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     files: diskFiles(join(config.dataFolder, 'files')),
     uploads: diskUploads(join(config.dataFolder, 'files')),
     counters: memoryCounters(config.limits),
+    meter,
+    tracer,
     ids: randomIds,
     now,
     digest: digestOf,
@@ -76,8 +86,11 @@ export async function compose(
     putLimit: config.putLimit,
     sessions: config.sessions,
   }
-  const http = await openHttp({ app, publicUrl: config.publicUrl, issuer, log: { level: logLevel } })
-  alarmed.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
+  const { publicUrl, metrics } = config
+  const http = await openHttp({ app, publicUrl, issuer, log: { level: logLevel, to: logTo }, metrics })
+  told.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
+  told.on('untraced', (err) => http.log.warn({ err }, 'the collector did not take traces'))
+  if (config.restored) meter.alarmed('server.restored')
   if (config.restored) http.log.warn({ epoch: identity.epoch, kind: 'server.restored' }, 'alarm')
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
   return {
@@ -87,6 +100,7 @@ export async function compose(
       await stopTimers()
       await http.close()
       await app.store.close()
+      await tracer?.close()
     },
   }
 }
@@ -103,6 +117,16 @@ function startTimers(
     every(60 * 60_000, () => sweepFiles(app), failed),
   ]
   return () => Promise.all(stops.map((stop) => stop()))
+}
+
+/** Nothing of it is loaded where there is no endpoint. */
+async function tracerFor(
+  endpoint: string | null,
+  failed: (reason: unknown) => void,
+): Promise<ComposedTracer | null> {
+  if (endpoint === null) return null
+  const { openTracer } = await import('./telemetry/tracer.ts')
+  return openTracer(endpoint, failed)
 }
 
 function fatal(reason: unknown): never {

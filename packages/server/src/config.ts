@@ -40,10 +40,16 @@ export interface Config {
   readonly settleWithinMs: number
   /** Of the structured log on standard output. */
   readonly logLevel: LogLevel
+  /** Who may read `/metrics`: whoever reaches this server, who may read machines, or nobody. */
+  readonly metrics: (typeof metricsAccess)[number]
+  /** Base URL of a collector that takes traces by OTLP over HTTP; null for no traces. */
+  readonly otlpEndpoint: string | null
 }
 
 const limitedTypes = [...actionTypes, 'PutFile', 'GetFile'] as const
 type Limited = (typeof limitedTypes)[number]
+
+const metricsAccess = ['open', 'token', 'off'] as const
 
 const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
@@ -67,6 +73,10 @@ export const usage = `npm start -- [flags]          each flag has a twin in the 
   --sessions N                COUNTERMAND_SESSIONS           live responses open at a time; default ${liveResponseSessions}; "-" lifts it
   --log LEVEL                 COUNTERMAND_LOG                silent, error, warn, info, debug; default warn on a
                                                              terminal, info elsewhere
+  --metrics WHO               COUNTERMAND_METRICS            who may read /metrics: open, token (permission Machine.Read.All)
+                                                             or off; default open on a loopback address without
+                                                             --public-url, token elsewhere
+  --otlp-endpoint URL         OTEL_EXPORTER_OTLP_ENDPOINT    a collector for traces (OTLP over HTTP); default: none
   --settle-ms N               COUNTERMAND_SETTLE_MS          how long a cancel waits for the proof; default 1500
 `
 
@@ -88,6 +98,7 @@ export function readConfig(
   const host = listen[1] ?? listen[2] ?? ''
   const pretend = yes('pretend', 'PRETEND') || !isLinux
   const shown = host.includes(':') ? `[${host}]` : host
+  const isApart = isLoopback(host) && text('public-url', 'PUBLIC_URL') === undefined
   const localUrl = `http://${reachable(shown)}:${port}`
   return {
     host,
@@ -106,6 +117,8 @@ export function readConfig(
     sessions: readSessions(text('sessions', 'SESSIONS') ?? `${liveResponseSessions}`),
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: logLevel(text('log', 'LOG') ?? (process.stdout.isTTY ? 'warn' : 'info')),
+    metrics: metrics(text('metrics', 'METRICS') ?? (isApart ? 'open' : 'token')),
+    otlpEndpoint: otlpEndpoint(flags['otlp-endpoint'] ?? (env.OTEL_EXPORTER_OTLP_ENDPOINT || undefined)),
     settleWithinMs: wholeNumber(text('settle-ms', 'SETTLE_MS') ?? '1500', '--settle-ms'),
   }
 }
@@ -124,6 +137,8 @@ function parse(args: readonly string[]): Record<string, string | undefined> {
         limits: word,
         log: word,
         'settle-ms': word,
+        metrics: word,
+        'otlp-endpoint': word,
         'run-limits': word,
         'put-limit': word,
         sessions: word,
@@ -169,6 +184,23 @@ function logLevel(text: string): LogLevel {
   const known = logLevels.find((level) => level === text)
   if (known === undefined) throw new ConfigError(`--log takes one of ${logLevels.join(', ')}`)
   return known
+}
+
+/** Only this host reaches it, unless something passes calls on. */
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)
+
+function metrics(text: string): Config['metrics'] {
+  const known = metricsAccess.find((access) => access === text)
+  if (known === undefined) throw new ConfigError(`--metrics takes one of ${metricsAccess.join(', ')}`)
+  return known
+}
+
+function otlpEndpoint(text: string | undefined): string | null {
+  if (text === undefined) return null
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new ConfigError('--otlp-endpoint takes an address such as http://localhost:4318')
+  }
+  return text.replace(/\/+$/, '')
 }
 
 function wholeNumber(text: string, name: string): number {

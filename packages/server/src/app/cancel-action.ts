@@ -10,7 +10,10 @@ import type { App, Work } from './ports.ts'
  * @throws Refusal ResourceNotFound; BadRequest when the action has ended otherwise.
  */
 export async function cancelAction(app: App, request: CancelRequest): Promise<Action> {
-  const { action, refused } = await app.store.write('requestCancel', request)
+  const span = app.tracer?.start('internal', 'store requestCancel', request.trace ?? null)
+  const { action, refused } = await app.store
+    .write('requestCancel', request)
+    .finally(() => span?.end({ 'countermand.action.id': request.id }))
   if (refused !== null) throw new Refusal('BadRequest', refused)
   return isOpen(action) && app.settleWithinMs > 0 ? settled(app, action) : action
 }
@@ -19,18 +22,21 @@ export interface CancelRequest {
   readonly id: string
   readonly by: string
   readonly comment: string | null
+  /** The span of the call, as a W3C traceparent; kept with the request, so that what follows finds its trace. */
+  readonly trace?: string
 }
 
 /** Every request is kept, one that is refused too: it is noted with the action, and refused once that is on disk. */
 export const requestCancel: Work<CancelRequest, { action: Action; refused: string | null }> = async (
   { actions },
-  { id, by, comment },
+  { id, by, comment, trace },
   { at },
 ) => {
   const before = await actions.find(id)
   if (before === null) throw unknownAction(id)
   try {
-    const event = { kind: 'cancel_requested', by, comment, reason: 'user' } as const
+    const traced = trace === undefined ? {} : { trace }
+    const event = { kind: 'cancel_requested', by, comment, reason: 'user', ...traced } as const
     return { action: await actions.advance(before, event, at), refused: null }
   } catch (thrown) {
     if (!(thrown instanceof Refusal)) throw thrown

@@ -24,6 +24,8 @@ export interface Cancel {
   readonly detail: string | null
   /** True until the device has shown that it knows. Outlives the action's end: a forced action's cancel still goes out. */
   readonly undelivered: boolean
+  /** The span of the call that asked, as a W3C traceparent; left out where nobody traces. */
+  readonly trace?: string
 }
 
 export interface Effect {
@@ -115,6 +117,7 @@ export type CallerEvent =
       readonly by: string
       readonly comment: string | null
       readonly reason: Reason
+      readonly trace?: string
     }
   | { readonly kind: 'forced'; readonly by: string; readonly comment: string }
 

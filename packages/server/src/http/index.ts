@@ -10,7 +10,6 @@ import {
   machineLabels,
   machineResponses,
   machines,
-  type Operation,
 } from '@countermand/contract'
 import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { App } from '../app/ports.ts'
@@ -32,21 +31,35 @@ import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
 import { mountDiscovery } from './oauth/discovery.ts'
 import { mountTokens } from './oauth/token.ts'
-import { baseOf, findTarget, mount, type Check } from './operation.ts'
+import { mountMetrics, type MetricsAccess } from './metrics.ts'
+import { baseOf, findTarget, mount, type Check, type Guarded } from './operation.ts'
 import { mountReference } from './reference/index.ts'
+import { tellOfRequests } from './telemetry.ts'
+
+/** Takes the log, line by line. */
+export interface LogTo {
+  write(line: string): void
+}
 
 export interface HttpOptions {
   readonly app: App
   readonly publicUrl: string
   readonly issuer: string
-  readonly log: { readonly level: string }
+  readonly log: { readonly level: string; readonly to: LogTo | undefined }
+  readonly metrics: MetricsAccess
 }
 
 /** The server, ready to listen. */
-export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Promise<FastifyInstance> {
+export async function openHttp({
+  app,
+  publicUrl,
+  issuer,
+  log,
+  metrics,
+}: HttpOptions): Promise<FastifyInstance> {
   const server = createServer(log)
   answerErrors(server)
-  logAnswers(server)
+  tellOfRequests(server, app)
 
   const authenticate = openAuthenticate(app)
   const checks: readonly Check[] = [
@@ -78,13 +91,15 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   mountWake(server, app)
   await mountTransfers(server, app)
   mountHealth(server, app)
+  mountMetrics(server, parts, metrics)
   mountReference(server, app)
   return server
 }
 
 function createServer(log: HttpOptions['log']): FastifyInstance {
   const server = Fastify({
-    logger: log.level === 'silent' ? false : { level: log.level },
+    logger:
+      log.level === 'silent' ? false : { level: log.level, ...(log.to !== undefined && { stream: log.to }) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: defaultBodyLimit,
     exposeHeadRoutes: false,
@@ -94,7 +109,10 @@ function createServer(log: HttpOptions['log']): FastifyInstance {
     genReqId: () => randomUUID(),
     rewriteUrl: (request) => plainUrl(request.url ?? '/'),
     frameworkErrors: (thrown, request, reply) => {
+      const { code } = asRefusal(thrown)
       void answer(asRefusal(thrown), thrown, request, reply)
+      // Such a request comes to no route and to no hook.
+      request.log.warn({ method: request.method, route: 'none', status: reply.statusCode, code }, 'answered')
     },
     clientErrorHandler: (thrown, socket) => {
       const id = randomUUID()
@@ -141,31 +159,10 @@ function isEscaped(path: string): boolean {
   }
 }
 
-/** One line an answer: the route, never the URL, which may hold a link. */
-function logAnswers(server: FastifyInstance): void {
-  server.addHook('onSend', (request, reply, _payload, done) => {
-    void reply.header('request-id', request.id)
-    done()
-  })
-  server.addHook('onResponse', (request, reply, done) => {
-    const { method, url } = request.routeOptions
-    const caller = request.checked?.caller.name
-    const line = {
-      method: request.method,
-      route: url ?? 'none',
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-      caller,
-    }
-    if (url?.startsWith('/device/') === true || method === undefined) request.log.debug(line, 'answered')
-    else request.log.info(line, 'answered')
-    done()
-  })
-}
-
-async function refuseTooMany(app: App, row: Operation, request: FastifyRequest): Promise<void> {
+async function refuseTooMany(app: App, row: Guarded, request: FastifyRequest): Promise<void> {
   const waitMs = await app.counters.take(request.checked.caller.id, row.limit, app.now())
   if (waitMs === 0) return
+  app.meter.limited(row.limit)
   const seconds = Math.ceil(waitMs / 1000)
   throw new Refusal(
     'TooManyRequests',

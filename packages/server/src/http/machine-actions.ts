@@ -40,10 +40,11 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
   getMachineAction: async ({ app, target, base }) =>
     entity(base, target, (await readProgress(app, [target])).get(target.id)),
 
-  cancelMachineAction: async ({ app, caller, params, body, base }) => {
+  cancelMachineAction: async ({ app, caller, params, body, base, request }) => {
     killPoint('cancel-received')
-    const request = { id: params.id.toLowerCase(), by: caller.name, comment: body.Comment ?? null }
-    return entity(base, await cancelAction(app, request))
+    const trace = request.span?.traceparent
+    const asked = { id: params.id.toLowerCase(), by: caller.name, comment: body.Comment ?? null }
+    return entity(base, await cancelAction(app, trace === undefined ? asked : { ...asked, trace }))
   },
 
   getLiveResponseResult: ({ app, target, params, base }) =>

@@ -64,7 +64,10 @@ export const bytesOf = (request: FastifyRequest): Buffer =>
 
 export const baseOf = (request: FastifyRequest): string => `${request.protocol}://${request.host}`
 
-export type Check = (row: Operation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** What of a row the checks look at. */
+export type Guarded = Pick<Operation, 'permission' | 'permissionToo' | 'limit' | 'target'>
+
+export type Check = (row: Guarded, request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 export function mount<Rows extends Operations>(
   server: FastifyInstance,
@@ -78,6 +81,7 @@ export function mount<Rows extends Operations>(
     server.route({
       method: row.method,
       url: routePath(row.path),
+      config: { operation: name },
       ...(row.bodyLimit !== undefined && { bodyLimit: row.bodyLimit }),
       // Before the body is read: who may not ask, or asks for nothing that is, need not be listened to.
       onRequest: async (request, reply) => {

@@ -12,6 +12,8 @@ interface Happening {
   readonly origin: Origin
   /** What it carries beside its kind. */
   readonly fields: readonly string[]
+  /** What it may carry besides. */
+  readonly maybe?: readonly string[]
 }
 
 const happenings: Readonly<Record<ActionEvent['kind'], Happening>> = {
@@ -33,7 +35,7 @@ const happenings: Readonly<Record<ActionEvent['kind'], Happening>> = {
   unkillable: { origin: 'news', fields: ['detail'] },
   deadline_passed: { origin: 'server', fields: [] },
   device_gone: { origin: 'server', fields: ['reason'] },
-  cancel_requested: { origin: 'server', fields: ['by', 'comment', 'reason'] },
+  cancel_requested: { origin: 'server', fields: ['by', 'comment', 'reason'], maybe: ['trace'] },
   forced: { origin: 'server', fields: ['by', 'comment'] },
 }
 
@@ -43,10 +45,9 @@ export const originOf = ({ kind }: ActionEvent): Origin => happenings[kind].orig
 export function eventOf(kind: string, data: Data): ActionEvent | null {
   const name = nameOf(kind, data)
   if (!isKind(name)) return null
-  const event = {
-    kind: name,
-    ...Object.fromEntries(happenings[name].fields.map((field) => [field, data[field]])),
-  }
+  const { fields, maybe = [] } = happenings[name]
+  const carried = [...fields, ...maybe.filter((field) => Object.hasOwn(data, field))]
+  const event = { kind: name, ...Object.fromEntries(carried.map((field) => [field, data[field]])) }
   return isWhole(event) ? event : null
 }
 
