@@ -21,46 +21,35 @@ const finals: readonly Phase[] = ['succeeded', 'failed', 'timed_out', 'cancelled
  */
 export function openActionCounts(store: Store, now: () => Date): ReadCounts {
   const ended = new Map<string, ActionCount>()
-  /** Where the stretches begin that have open actions, and where the next unseen one does. */
-  let unsettled: readonly number[] = []
-  let next = 0
+  /** Where the stretches begin in which something was open, and where the last one does, to which others are added. */
+  const unsettled = new Set<number>()
+  let last = 0
 
   const read = async (): Promise<readonly ActionCount[]> => {
-    const still: number[] = []
-    const open = new Map<string, ActionCount>()
-    const look = async (after: number): Promise<Counted> => {
+    const all = new Map<string, ActionCount>()
+    /** Is it over, and counted for good? */
+    const look = async (after: number): Promise<{ isOver: boolean; isLast: boolean }> => {
       const found = await store.read('actionCounts', { after, most: stretch })
-      const isSettled = isOver(found, after, now())
-      add(isSettled ? ended : open, found.counts)
-      if (!isSettled) still.push(after)
-      return found
+      const isLast = found.last <= after + stretch
+      const isOver = !isLast && hasEnded(found, now())
+      add(isOver ? ended : all, found.counts)
+      return { isOver, isLast }
     }
-    const before = unsettled
-    for (const [index, after] of before.entries()) {
-      // Should a later look fail, what has been settled by then must not be counted twice.
-      unsettled = [...still, ...before.slice(index + 1)]
-      await look(after).catch((thrown: unknown) => {
-        unsettled = [...still, ...before.slice(index)]
-        throw thrown
-      })
-      unsettled = [...still, ...before.slice(index + 1)]
-    }
+    for (const after of unsettled) if ((await look(after)).isOver) unsettled.delete(after)
     for (;;) {
-      const { last } = await look(next)
-      next += stretch
-      unsettled = [...still]
-      if (last <= next) break
+      const { isOver, isLast } = await look(last)
+      if (isLast) break
+      if (!isOver) unsettled.add(last)
+      last += stretch
     }
-    const all = new Map(ended)
-    add(all, [...open.values()])
+    add(all, [...ended.values()])
     return [...all.values()]
   }
   return shared(read, now)
 }
 
 /** All of it is there, and all of it has ended. */
-const isOver = ({ counts, youngest, last }: Counted, after: number, at: Date): boolean =>
-  last >= after + stretch &&
+const hasEnded = ({ counts, youngest }: Counted, at: Date): boolean =>
   youngest !== null &&
   at.getTime() - youngest.getTime() > settledAfterMs &&
   counts.every(({ phase }) => finals.includes(phase))
