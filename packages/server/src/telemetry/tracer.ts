@@ -22,9 +22,12 @@ export interface ComposedTracer extends Tracer {
   close(): Promise<void>
 }
 
+/** For one batch, with all tries: so long a stop waits for a collector that is away. */
+const timeoutMillis = 2_000
+
 /** `endpoint`: base URL of a collector that speaks OTLP over HTTP. `failed` hears of spans that it did not take. */
 export function openTracer(endpoint: string, failed: (reason: unknown) => void): ComposedTracer {
-  const exporter = heard(new OTLPTraceExporter({ url: `${endpoint}/v1/traces` }), failed)
+  const exporter = heard(new OTLPTraceExporter({ url: `${endpoint}/v1/traces`, timeoutMillis }), failed)
   const resource = resourceFromAttributes({ 'service.name': 'countermand' })
   const provider = new TracerProvider({
     // OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES, as everywhere.
@@ -57,7 +60,8 @@ export function openTracer(endpoint: string, failed: (reason: unknown) => void):
     committed: ({ cancels }) => {
       for (const { state, traced } of cancels) if (traced !== null) tell(state, traced)
     },
-    close: () => provider.shutdown(),
+    // What cannot be sent now is lost; a server that stops has waited long enough.
+    close: () => provider.shutdown().catch(failed),
   }
 }
 
@@ -73,15 +77,16 @@ function attributesOf(state: string, { actionId, deviceId, proof, statement }: T
   }
 }
 
-/** W3C Trace Context, version 00 and what is compatible with it. */
-const traceparent = /^(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
+/** W3C Trace Context 3.2 and 4: version 00 has these fields and no others, a later one may have more. */
+const traceparent = /^(?!ff)([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
 /** Who calls may write anything: what is no traceparent begins a trace of its own. */
 function contextOf(parent: string | null): Context {
-  const [, traceId = '', spanId = '', flags = ''] = traceparent.exec(parent ?? '') ?? []
+  const [, version, traceId = '', spanId = '', flags = '', more] = traceparent.exec(parent ?? '') ?? []
   const traceFlags = Number.parseInt(flags, 16) & TraceFlags.SAMPLED
   const remote = { traceId, spanId, traceFlags, isRemote: true }
-  return isSpanContextValid(remote) ? trace.setSpanContext(ROOT_CONTEXT, remote) : ROOT_CONTEXT
+  const isOne = isSpanContextValid(remote) && (version !== '00' || more === undefined)
+  return isOne ? trace.setSpanContext(ROOT_CONTEXT, remote) : ROOT_CONTEXT
 }
 
 /** The SDK keeps to itself what was not taken. */
