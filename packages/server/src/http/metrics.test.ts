@@ -148,6 +148,17 @@ describe('what happens is counted', () => {
     assert.equal(await grown(ask, 'countermand_limits_hit_total', { class: 'package' }), 1)
   })
 
+  test('a live response for which too many are open, as one of the limits', async () => {
+    const other = await openServer({ flags: [...impatient, '--sessions', '1'] })
+    await other.upload('run.sh')
+    const { machineId } = await enrol(other)
+    await other.issue(machineId)
+    const second = await enrol(other, { name: 'ws-018' })
+    await assert.rejects(other.issue(second.machineId), /429/)
+    assert.equal(valueOf(await scrape(other), 'countermand_limits_hit_total', { class: 'sessions' }), 1)
+    await other.close()
+  })
+
   test('a device while it listens, once however often', async () => {
     await server.http.listen({ host: '127.0.0.1', port: 0 })
     const { port } = server.http.server.address() as AddressInfo

@@ -42,6 +42,8 @@ export function tellOfRequests(
     // An event stream is answered when it ends.
     if (url !== devicePaths.wake)
       meter.answered({ operation: config.operation ?? url ?? 'none', status, tookMs })
+    // Its own limit had let the call through: as many live responses are open as may be.
+    if (status === 429 && request.checked?.isAllowed) meter.limited('sessions')
     request.span?.end(attributesOf(request, status), status >= 500)
     done()
   })
