@@ -26,7 +26,7 @@ import { openPostgresStore } from './store/postgres-store.ts'
 import { afterRestore } from './store/restore.ts'
 import type { Tables } from './store/schema.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
-import { openMeter } from './telemetry/metrics.ts'
+import { openMeter, type ComposedMeter } from './telemetry/metrics.ts'
 import type { ComposedTracer } from './telemetry/tracer.ts'
 import { every } from './timers.ts'
 
@@ -53,29 +53,25 @@ export async function compose(
 ): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
-  const told = new EventEmitter<{ alarm: [Alarm]; untraced: [unknown] }>()
   const ended = new Set<string>()
-  const meter = openMeter(now)
-  const tracer = await tracerFor(config.otlpEndpoint, (reason) => told.emit('untraced', reason))
+  const watch = await openWatch(config, now)
   const committed = (change: Change): void => {
     bus.publish(change)
-    meter.committed(change)
-    tracer?.committed(change)
-    for (const alarm of change.alarms) told.emit('alarm', alarm)
+    watch.committed(change)
     for (const id of change.ended) ended.add(id)
   }
   const { store: bare, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const app: App = {
-    store: meter.watch(bare),
+    store: watch.meter.watch(bare),
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     files: diskFiles(join(config.dataFolder, 'files')),
     uploads: diskUploads(join(config.dataFolder, 'files')),
     counters: memoryCounters(config.limits),
-    meter,
-    tracer,
+    meter: watch.meter,
+    tracer: watch.tracer,
     ids: randomIds,
     now,
     digest: digestOf,
@@ -88,10 +84,7 @@ export async function compose(
   }
   const { publicUrl, metrics } = config
   const http = await openHttp({ app, publicUrl, issuer, log: { level: logLevel, to: logTo }, metrics })
-  told.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
-  told.on('untraced', (err) => http.log.warn({ err }, 'the collector did not take traces'))
-  if (config.restored) meter.alarmed('server.restored')
-  if (config.restored) http.log.warn({ epoch: identity.epoch, kind: 'server.restored' }, 'alarm')
+  watch.sayIn(http.log, config.restored ? identity.epoch : null)
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
   return {
     app,
@@ -100,7 +93,7 @@ export async function compose(
       await stopTimers()
       await http.close()
       await app.store.close()
-      await tracer?.close()
+      await watch.tracer?.close()
     },
   }
 }
@@ -117,6 +110,37 @@ function startTimers(
     every(60 * 60_000, () => sweepFiles(app), failed),
   ]
   return () => Promise.all(stops.map((stop) => stop()))
+}
+
+interface Watch {
+  readonly meter: ComposedMeter
+  readonly tracer: ComposedTracer | null
+  committed(change: Change): void
+  /** Says what nobody has asked for. `restored`: the new epoch, for the first start after a backup was put back. */
+  sayIn(log: FastifyInstance['log'], restored: string | null): void
+}
+
+/** Whoever is told of what happens, and changes nothing. */
+async function openWatch({ otlpEndpoint }: Config, now: () => Date): Promise<Watch> {
+  const told = new EventEmitter<{ alarm: [Alarm]; untraced: [unknown] }>()
+  const meter = openMeter(now)
+  const tracer = await tracerFor(otlpEndpoint, (reason) => told.emit('untraced', reason))
+  return {
+    meter,
+    tracer,
+    committed: (change) => {
+      meter.committed(change)
+      tracer?.committed(change)
+      for (const alarm of change.alarms) told.emit('alarm', alarm)
+    },
+    sayIn: (log, restored) => {
+      told.on('alarm', (alarm) => log.warn(alarm, 'alarm'))
+      told.on('untraced', (err) => log.warn({ err }, 'the collector did not take traces'))
+      if (restored === null) return
+      meter.alarmed('server.restored')
+      log.warn({ epoch: restored, kind: 'server.restored' }, 'alarm')
+    },
+  }
 }
 
 /** Nothing of it is loaded where there is no endpoint. */

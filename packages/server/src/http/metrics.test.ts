@@ -9,6 +9,9 @@ import { scrape, valueOf, type Sample } from '../testing/metrics.ts'
 import { checkError } from '../testing/scenarios.ts'
 import { impatient, minute, openServer, unlimited, type Answer, type TestServer } from '../testing/server.ts'
 
+const alarms = (samples: readonly Sample[]): number =>
+  valueOf(samples, 'countermand_alarms_total', { kind: 'device.cloned' }) ?? 0
+
 const get = (server: TestServer, token?: string): Promise<Answer> =>
   server.ask({ method: 'GET', path: '/metrics', ...(token !== undefined && { token }) })
 
@@ -81,9 +84,9 @@ describe('what happens is counted', () => {
   })
 
   test('what is nowhere, without its path', async () => {
-    const ask = () => server.ask({ method: 'GET', path: '/nowhere/at-all' })
     const labels = { operation: 'none', status: '404' }
-    assert.equal(await grown(ask, 'http_request_duration_seconds_count', labels), 1)
+    const asked = { method: 'GET', path: '/nowhere/at-all' } as const
+    assert.equal(await grown(() => server.ask(asked), 'http_request_duration_seconds_count', labels), 1)
   })
 
   test('a cancel by how it ended, with how long that took', async () => {
@@ -135,8 +138,6 @@ describe('what happens is counted', () => {
     const before = await scrape(server)
     assert.equal(await grown(both, 'countermand_device_syncs_total', { result: 'conflict' }), 2)
     const after = await scrape(server)
-    const alarms = (samples: readonly Sample[]): number =>
-      valueOf(samples, 'countermand_alarms_total', { kind: 'device.cloned' }) ?? 0
     assert.equal(alarms(after) - alarms(before), 1)
   })
 
@@ -195,15 +196,16 @@ describe('what happens is counted', () => {
   })
 })
 
+/** How many live responses are in each of these phases. */
+const counts = async (server: TestServer, ...phases: readonly string[]): Promise<readonly unknown[]> => {
+  // What a scrape says is good for five seconds.
+  server.clock.pass(5_000)
+  const samples = await scrape(server)
+  return phases.map((phase) => valueOf(samples, 'countermand_actions', { type: 'LiveResponse', phase }))
+}
+
 onEachDatabase((database) => {
   describe(`actions by type and phase on ${database.name}`, () => {
-    const counts = async (server: TestServer, ...phases: readonly string[]): Promise<readonly unknown[]> => {
-      // What a scrape says is good for five seconds.
-      server.clock.pass(5_000)
-      const samples = await scrape(server)
-      return phases.map((phase) => valueOf(samples, 'countermand_actions', { type: 'LiveResponse', phase }))
-    }
-
     test('are those of the database: after steps, after their end, after a restart, and on another server', async () => {
       const databaseUrl = await database.fresh()
       let server = await openServer({ databaseUrl })

@@ -24,7 +24,6 @@ function table(phases: Phase[]) {
   }
   const read = (_name: string, { after, most }: { after: number; most: number }): Promise<Counted> =>
     new Promise((resolve) => resolve(count(after, most)))
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- of a store only this one read is used
   const store = { read } as unknown as Store
   const counts = openActionCounts(store, () => clock.now)
   const after = async (ms: number): Promise<object> => {

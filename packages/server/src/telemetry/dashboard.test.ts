@@ -83,9 +83,10 @@ test.each([
   assert.ok(asked.some(([, expr]) => metricsIn(expr).includes(name)))
 })
 
+const by = (metric: string, label: string): boolean =>
+  asked.some(([, expr]) => metricsIn(expr).includes(metric) && labelsIn(expr).includes(label))
+
 test('actions are shown by type and by phase, cancels by outcome', () => {
-  const by = (metric: string, label: string): boolean =>
-    asked.some(([, expr]) => metricsIn(expr).includes(metric) && labelsIn(expr).includes(label))
   assert.ok(by('countermand_actions', 'type') && by('countermand_actions', 'phase'))
   assert.ok(by('countermand_cancel_duration_seconds_bucket', 'outcome'))
 })

@@ -1,9 +1,10 @@
 /** The meter, in the words of Prometheus. */
 import { actionTypes, phases } from '@countermand/contract'
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import { Registry, collectDefaultMetrics } from 'prom-client'
 import type { Alarm, Change, Store } from '../app/ports.ts'
 import type { Meter } from '../app/telemetry.ts'
 import { openActionCounts, type ReadCounts } from './action-counts.ts'
+import { metricsIn, type Metrics } from './families.ts'
 import { watchStore, type Depth } from './watch-store.ts'
 
 /** With what only the composition tells. */
@@ -52,72 +53,6 @@ export function openMeter(now: () => Date): ComposedMeter {
       const all = Registry.merge([registry, processRegistry()])
       return { contentType: all.contentType, text: await all.metrics() }
     },
-  }
-}
-
-type Metrics = ReturnType<typeof metricsIn>
-
-/** Nobody should have to look for a metric that has not happened yet, so what is known beforehand stands at 0. */
-function metricsIn(registry: Registry) {
-  const registers = [registry]
-  const limits = new Counter({
-    name: 'countermand_limits_hit_total',
-    help: 'Calls that came to a limit, by class of the limit.',
-    labelNames: ['class'],
-    registers,
-  })
-  const syncs = new Counter({
-    name: 'countermand_device_syncs_total',
-    help: 'Statements of devices, by what became of them.',
-    labelNames: ['result'],
-    registers,
-  })
-  for (const result of ['taken', 'conflict', 'refused', 'failed']) syncs.inc({ result }, 0)
-  return {
-    limits,
-    syncs,
-    actions: new Gauge({
-      name: 'countermand_actions',
-      help: 'Actions in the database, by type and phase; the same on every server of one database.',
-      labelNames: ['type', 'phase'],
-      registers,
-    }),
-    storeUp: new Gauge({
-      name: 'countermand_store_up',
-      help: '1 when the database answered this scrape, else 0.',
-      registers,
-    }),
-    cancels: new Histogram({
-      name: 'countermand_cancel_duration_seconds',
-      help: 'From the request to cancel until the end of the action, by how the cancel ended.',
-      labelNames: ['outcome'],
-      buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3_600, 86_400, 259_200],
-      registers,
-    }),
-    devices: new Gauge({
-      name: 'countermand_devices_connected',
-      help: 'Devices that listen on an event stream of this server.',
-      registers,
-    }),
-    depth: new Gauge({
-      name: 'countermand_store_queue_depth',
-      help: 'Work that was asked of the database and is not answered yet.',
-      labelNames: ['work'],
-      registers,
-    }),
-    alarms: new Counter({
-      name: 'countermand_alarms_total',
-      help: 'Events that somebody should look at, by kind.',
-      labelNames: ['kind'],
-      registers,
-    }),
-    requests: new Histogram({
-      name: 'http_request_duration_seconds',
-      help: 'Requests answered, by operation and status. Event streams of devices are left out.',
-      labelNames: ['operation', 'status'],
-      buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10],
-      registers,
-    }),
   }
 }
 
