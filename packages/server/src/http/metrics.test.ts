@@ -180,14 +180,6 @@ describe('what happens is counted', () => {
     while ((await connected()) !== 0) await new Promise(setImmediate)
   })
 
-  test('work that the database has answered is not waited for', async () => {
-    const samples = await scrape(server)
-    assert.deepEqual(
-      ['read', 'write'].map((work) => valueOf(samples, 'countermand_store_queue_depth', { work })),
-      [0, 0],
-    )
-  })
-
   test('and nothing of who or what it was about', async () => {
     const { device, id } = await queued(server)
     const { text } = await get(server, await server.token('Machine.Read.All'))
