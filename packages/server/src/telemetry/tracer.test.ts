@@ -35,8 +35,11 @@ const ofTrace = ({ spans }: Collector, traceId = caller.trace): readonly Collect
 /** The rules asked again: the trace is part of what they know of a request. */
 async function findsNothing(server: TestServer): Promise<void> {
   const copy = new Copy(server)
-  assert.deepEqual(await copy.found(), [])
-  copy.close()
+  try {
+    assert.deepEqual(await copy.found(), [])
+  } finally {
+    copy.close()
+  }
 }
 
 onEachDatabase((database) => {
