@@ -13,6 +13,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'server/store': [
     'server/store',
     'server/app/ports.ts',
+    'types server/app/telemetry.ts',
     'server/core',
     'server/kill-points.ts',
     'types contract',
@@ -53,6 +54,22 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'server/files': ['server/files', 'server/app/ports.ts', 'server/core/errors.ts', 'contract', 'node:*'],
   'server/ids': ['server/ids', 'server/app/ports.ts', 'node:*'],
   'server/signing': ['server/signing', 'server/app/ports.ts', 'contract', 'jose', 'node:*'],
+
+  'server/telemetry': [
+    'server/telemetry',
+    'server/app/ports.ts',
+    'server/app/telemetry.ts',
+    'types server/core',
+    'contract',
+    'prom-client',
+    'node:*',
+  ],
+  'server/telemetry/tracer.ts': [
+    'server/telemetry',
+    'types server/app',
+    'types server/core',
+    '@opentelemetry',
+  ],
 
   'server/start': ['server/start', 'server/app', 'server/config', 'contract', 'node:*'],
   'server/config': ['server/config', 'server/core/policies.ts', 'contract', 'typebox', 'yaml', 'node:*'],

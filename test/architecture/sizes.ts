@@ -22,9 +22,11 @@ export function longSpread(sources: readonly Source[], median = 90, nineteenIn20
   return [spread, ...sized.toReversed().map(({ path, lines }) => `${path}: ${lines}`)]
 }
 
+const portFiles = ['ports.ts', 'telemetry.ts'].map((name) => `packages/server/src/app/${name}`)
+
 export function widePorts(sources: readonly Source[], most = 8): string[] {
   const found: string[] = []
-  for (const source of sources.filter(({ path }) => path === 'packages/server/src/app/ports.ts')) {
+  for (const source of sources.filter(({ path }) => portFiles.includes(path))) {
     visit(source, {
       TSInterfaceDeclaration: (node) => {
         const methods = node.body.body.filter(isMethod).length

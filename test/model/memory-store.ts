@@ -61,6 +61,7 @@ function openActions(box: Box, events: Appender): ActionRows {
         .slice(0, most),
     lookedAt: async () => undefined,
     open: async () => all().filter(isOpen),
+    count: () => Promise.reject(new Error('Nobody watches here.')),
     create: async (order, commands) => {
       const action = issue(order, commands)
       keep(action)

@@ -121,6 +121,14 @@ export class Server {
         clear: nobody,
       },
       counters: { take: nobody },
+      meter: {
+        answered: nobody,
+        limited: nobody,
+        synced: () => undefined,
+        connected: nobody,
+        expose: nobody,
+      },
+      tracer: null,
     }
   }
 

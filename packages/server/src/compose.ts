@@ -16,7 +16,7 @@ import type { Config } from './config/index.ts'
 import { memoryCounters } from './counters/memory.ts'
 import { diskFiles } from './files/disk.ts'
 import { diskUploads } from './files/uploads.ts'
-import { openHttp } from './http/index.ts'
+import { openHttp, type LogTo } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
 import { openSigner } from './signing/key-file.ts'
 import { openPostgres, openSqlite } from './store/dialect.ts'
@@ -27,6 +27,8 @@ import { openPostgresStore } from './store/postgres-store.ts'
 import { afterRestore } from './store/restore.ts'
 import type { Tables } from './store/schema.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
+import { openMeter, type ComposedMeter } from './telemetry/metrics.ts'
+import type { ComposedTracer } from './telemetry/tracer.ts'
 import { every } from './timers.ts'
 
 export interface Running {
@@ -39,6 +41,8 @@ export interface ComposeOptions {
   readonly now?: () => Date
   /** Level of the structured log on standard output. */
   readonly logLevel: string
+  /** Where its lines go instead. */
+  readonly logTo?: LogTo
   /** The database is gone from under the server. Ends the process where it is left out. */
   readonly died?: (reason: unknown) => void
 }
@@ -46,27 +50,29 @@ export interface ComposeOptions {
 /** Wires one server over one data folder; it does not listen yet. */
 export async function compose(
   config: Config,
-  { now = () => new Date(), logLevel, died = fatal }: ComposeOptions,
+  { now = () => new Date(), logLevel, logTo, died = fatal }: ComposeOptions,
 ): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
-  const alarmed = new EventEmitter<{ alarm: [Alarm] }>()
   const ended = new Set<string>()
+  const watch = await openWatch(config, now)
   const committed = (change: Change): void => {
     bus.publish(change)
-    for (const alarm of change.alarms) alarmed.emit('alarm', alarm)
+    watch.committed(change)
     for (const id of change.ended) ended.add(id)
   }
-  const { store, identity } = await openDatabase(config, { now, died, committed })
+  const { store: bare, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const app: App = {
-    store,
+    store: watch.meter.watch(bare),
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     files: diskFiles(join(config.dataFolder, 'files')),
     uploads: diskUploads(join(config.dataFolder, 'files')),
     counters: memoryCounters(config.limits),
+    meter: watch.meter,
+    tracer: watch.tracer,
     ids: randomIds,
     now,
     digest: digestOf,
@@ -82,11 +88,11 @@ export async function compose(
     app,
     publicUrl: config.publicUrl,
     issuer,
-    log: { level: logLevel },
+    log: { level: logLevel, to: logTo },
+    metrics: config.metrics,
     trustedProxies: config.trustedProxies,
   })
-  alarmed.on('alarm', (alarm) => http.log.warn(alarm, 'alarm'))
-  if (config.restored) http.log.warn({ epoch: identity.epoch, kind: 'server.restored' }, 'alarm')
+  watch.sayIn(http.log, config.restored ? identity.epoch : null)
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
   return {
     app,
@@ -95,6 +101,7 @@ export async function compose(
       await stopTimers()
       await http.close()
       await app.store.close()
+      await watch.tracer?.close()
     },
   }
 }
@@ -112,6 +119,47 @@ function startTimers(
     every(60 * 60_000, () => sweepKeys(app), failed),
   ]
   return () => Promise.all(stops.map((stop) => stop()))
+}
+
+interface Watch {
+  readonly meter: ComposedMeter
+  readonly tracer: ComposedTracer | null
+  committed(change: Change): void
+  /** Says what nobody has asked for. `restored`: the new epoch, for the first start after a backup was put back. */
+  sayIn(log: FastifyInstance['log'], restored: string | null): void
+}
+
+/** Whoever is told of what happens, and changes nothing. */
+async function openWatch({ otlpEndpoint }: Config, now: () => Date): Promise<Watch> {
+  const told = new EventEmitter<{ alarm: [Alarm]; untraced: [unknown] }>()
+  const meter = openMeter(now)
+  const tracer = await tracerFor(otlpEndpoint, (reason) => told.emit('untraced', reason))
+  return {
+    meter,
+    tracer,
+    committed: (change) => {
+      meter.committed(change)
+      tracer?.committed(change)
+      for (const alarm of change.alarms) told.emit('alarm', alarm)
+    },
+    sayIn: (log, restored) => {
+      told.on('alarm', (alarm) => log.warn(alarm, 'alarm'))
+      told.on('untraced', (err) => log.warn({ err }, 'the collector did not take traces'))
+      if (restored === null) return
+      meter.alarmed('server.restored')
+      log.warn({ epoch: restored, kind: 'server.restored' }, 'alarm')
+    },
+  }
+}
+
+/** Nothing of it is loaded where there is no endpoint. */
+async function tracerFor(
+  endpoint: string | null,
+  failed: (reason: unknown) => void,
+): Promise<ComposedTracer | null> {
+  if (endpoint === null) return null
+  const { openTracer } = await import('./telemetry/tracer.ts')
+  return openTracer(endpoint, failed)
 }
 
 function fatal(reason: unknown): never {

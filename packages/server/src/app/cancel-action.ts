@@ -28,9 +28,13 @@ export async function cancelAction(app: App, wish: CancelWish): Promise<Action> 
     graceMs: wish.graceMs ?? policies.graceMs,
     // What travels to the database's thread is copied; so no more than it needs.
     only: policies.cancelPermission === 'type' ? caller : null,
+    ...(wish.trace !== undefined && { trace: wish.trace }),
     once: onceOf(app, caller.id, key, { id, comment, attest, expectedVersion }),
   }
-  const { action, refused } = await app.store.write('requestCancel', request)
+  const span = app.tracer?.start('internal', 'store requestCancel', wish.trace ?? null)
+  const { action, refused } = await app.store
+    .write('requestCancel', request)
+    .finally(() => span?.end({ 'countermand.action.id': id }))
   if (refused?.code === 'Conflict') throw new StaleVersion(refused.message, action)
   if (refused !== null) throw new Refusal(refused.code, refused.message)
   const wait = wish.waitMs ?? app.settleWithinMs
@@ -50,6 +54,8 @@ export interface CancelWish {
   readonly waitMs: number | null
   /** `Idempotency-Key`. */
   readonly key: string | null
+  /** The span of the call, as a W3C traceparent; kept with the request, so that what follows finds its trace. */
+  readonly trace?: string | undefined
 }
 
 export interface CancelRequest extends Pick<CancelWish, 'id' | 'comment' | 'attest' | 'expectedVersion'> {
@@ -58,6 +64,7 @@ export interface CancelRequest extends Pick<CancelWish, 'id' | 'comment' | 'atte
   /** Who has to hold the permission of the action's own type; null where any of the seven will do. */
   readonly only: Caller | null
   readonly once: Once | null
+  readonly trace?: string
 }
 
 /** 409 with the action as it is, so that whoever asks can decide anew. */
@@ -111,10 +118,11 @@ function refuseByRequest(action: Action, { only, expectedVersion }: CancelReques
 async function advanced(
   rooms: Rooms,
   before: Action,
-  { by, comment, graceMs, attest }: CancelRequest,
+  { by, comment, graceMs, attest, trace }: CancelRequest,
   at: Date,
 ): Promise<Action> {
-  const event = { kind: 'cancel_requested', by, comment, reason: 'user' } as const
+  const traced = trace === undefined ? {} : { trace }
+  const event = { kind: 'cancel_requested', by, comment, reason: 'user', ...traced } as const
   if (attest === null) {
     return rooms.actions.advance(before, { ...event, ...(graceMs > 0 && { graceMs }) }, at)
   }

@@ -1,10 +1,12 @@
 /** What the use cases need of the world, in their own words. Each is implemented by one folder beside this one. */
 import type { ActionType, ChainHead, CommandOutcome, LimitClass, Progress } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
+import type { CancelStep } from '../core/cancel-step.ts'
 import type { Device } from '../core/device.ts'
 import type { Policies } from '../core/policies.ts'
 import type { Condition, OrderKey, Value } from '../core/odata/tree.ts'
 import type { Reads } from './reads.ts'
+import type { Counted, Meter, Tracer } from './telemetry.ts'
 import type { Writes } from './writes.ts'
 
 export interface App {
@@ -14,6 +16,9 @@ export interface App {
   readonly files: Files
   readonly uploads: Uploads
   readonly counters: Counters
+  readonly meter: Meter
+  /** Null where nobody traces. */
+  readonly tracer: Tracer | null
   readonly ids: Ids
   readonly now: () => Date
   /** SHA-256, base64url. */
@@ -118,6 +123,8 @@ export interface ActionReads {
   toLookAt(at: Date, most: number): Promise<readonly Action[]>
   /** Every open action anywhere, for what must not be swept from under it. */
   open(): Promise<readonly Action[]>
+  /** How many there are of each type and phase among the `most` numbers after `after`. */
+  count(after: number, most: number): Promise<Counted>
 }
 
 export interface ActionRows extends ActionReads {
@@ -292,6 +299,8 @@ export interface Change {
   /** Devices that should sync now. */
   readonly wake: readonly string[]
   readonly alarms: readonly Alarm[]
+  /** Cancels that have come a step further. */
+  readonly cancels: readonly CancelStep[]
 }
 
 /** An event that somebody should look at; it is on record, and said in the log. */

@@ -7,6 +7,8 @@ export const reads = {
   actions: ({ actions }: Rooms, query: ListQuery) => actions.list(query),
   actionsToLookAt: ({ actions }: Rooms, { at, most }: { at: Date; most: number }) =>
     actions.toLookAt(at, most),
+  actionCounts: ({ actions }: Rooms, { after, most }: { after: number; most: number }) =>
+    actions.count(after, most),
   actionEvents: ({ events }: Rooms, id: string) => events.ofAction(id),
   eventsAfter: ({ events }: Rooms, { place, most }: { place: number; most: number }) =>
     events.after(place, most),

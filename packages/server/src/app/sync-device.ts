@@ -17,6 +17,7 @@ import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../core/action.ts
 import { contradicts, judge, portrayed, taken, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
+import type { SyncResult } from './telemetry.ts'
 
 /** How long the ticket of a reply is good for: event stream and files, should the device not sync meanwhile. */
 const ticketLifetimeMs = 24 * 60 * 60_000
@@ -42,6 +43,22 @@ type Orders = Omit<Reply, 'protocol' | 'machineId' | 'nonce' | 'epoch' | 'ticket
  * @throws Refusal Unauthorized for a statement that is not what it should be; Conflict for a device with two histories.
  */
 export async function syncDevice(app: App, jws: string, address: string): Promise<string> {
+  try {
+    const reply = await exchange(app, jws, address)
+    app.meter.synced('taken')
+    return reply
+  } catch (thrown) {
+    app.meter.synced(resultOf(thrown))
+    throw thrown
+  }
+}
+
+function resultOf(thrown: unknown): SyncResult {
+  if (!(thrown instanceof Refusal)) return 'failed'
+  return thrown.code === 'Conflict' ? 'conflict' : thrown.code === 'ServiceUnavailable' ? 'failed' : 'refused'
+}
+
+async function exchange(app: App, jws: string, address: string): Promise<string> {
   const message = await app.signer.verifyDevice(jws, messageTypes.statement, (id) => keyOf(app, id))
   if (message === null || !fits(Statement, message.payload)) {
     throw new Refusal('Unauthorized', 'The statement is not signed by a device that is enrolled here.')

@@ -20,6 +20,8 @@ describe('a flag that is wrong is a sentence that names it', () => {
     ],
     ['--run-limits', 'GetFile=0', /--run-limits/],
     ['--limits', 'packages=1/1', /CLASS one of .*package/],
+    ['--metrics', 'everybody', /--metrics takes one of open, token, off/],
+    ['--otlp-endpoint', 'localhost:4318', /--otlp-endpoint takes an address/],
   ])('%s %s', (name, value, says) => {
     assert.throws(
       () => read(`${name}=${value}`),
@@ -63,4 +65,28 @@ describe('what a live response and a package may take', () => {
       assert.ok(usage.includes(word), word)
     assert.match(usage, /types: .*CollectInvestigationPackage.*PutFile, GetFile/)
   })
+})
+
+describe('/metrics without a token', () => {
+  test.each([
+    ['open', []],
+    ['open', ['--listen', 'localhost:8600']],
+    ['open', ['--listen', '[::1]:8600']],
+    ['token', ['--listen', '0.0.0.0:8600']],
+    ['token', ['--listen', '192.0.2.17:8600']],
+    ['token', ['--listen', '127.example.org:8600']],
+    ['token', ['--public-url', 'https://countermand.example']],
+    ['open', ['--listen', '0.0.0.0:8600', '--metrics', 'open']],
+    ['off', ['--metrics', 'off']],
+  ])('is %s with %j', (access, flags) => assert.equal(read(...flags).metrics, access))
+})
+
+test('traces go to the endpoint that every program is told, or that this one is', () => {
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318/' }
+  assert.equal(read().otlpEndpoint, null)
+  assert.equal(readConfig([], env, true).otlpEndpoint, 'http://collector:4318')
+  assert.equal(
+    readConfig(['--otlp-endpoint', 'https://other.example/otlp'], env, true).otlpEndpoint,
+    'https://other.example/otlp',
+  )
 })

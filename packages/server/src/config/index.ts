@@ -50,6 +50,10 @@ export interface Config {
   readonly policies: Policies
   /** Of the structured log on standard output. */
   readonly logLevel: LogLevel
+  /** Who may read `/metrics`: whoever reaches this server, who may read machines, or nobody. */
+  readonly metrics: 'open' | 'token' | 'off'
+  /** Base URL of a collector that takes traces by OTLP over HTTP; null for no traces. */
+  readonly otlpEndpoint: string | null
 }
 
 type Limited = (typeof limitedTypes)[number]
@@ -144,6 +148,8 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
     },
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: set.log ?? (process.stdout.isTTY ? 'warn' : 'info'),
+    metrics: set.metrics ?? (isLoopback(host) && set.publicUrl === undefined ? 'open' : 'token'),
+    otlpEndpoint: set.otlpEndpoint?.replace(/\/+$/, '') ?? null,
   }
 }
 
@@ -163,6 +169,9 @@ function parse(args: readonly string[]): Readonly<Record<string, string>> {
     throw new ConfigError(thrown instanceof Error ? thrown.message : String(thrown))
   }
 }
+
+/** Only this host reaches it, unless something passes calls on. */
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host)
 
 /** Everywhere is where it listens, not where it is reached. */
 const reachable = (host: string): string => (host === '0.0.0.0' || host === '[::]' ? 'localhost' : host)

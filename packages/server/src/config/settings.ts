@@ -29,6 +29,8 @@ export interface Setting {
   /** For the list of flags; an array where it needs more lines than one. */
   readonly help: string | readonly string[]
   readonly read: Read
+  /** The name of its twin, where that is not the flag's. */
+  readonly twin?: string
   /** What stands where nobody says anything; left out where that depends on something else. */
   readonly standing?: unknown
   /** Where it may not stand, and why. */
@@ -209,6 +211,25 @@ export const settings = {
     help: [`${logLevels.join(', ')};`, 'default warn on a terminal, info elsewhere'],
     read: asIs,
   },
+  metrics: {
+    schema: oneOf(['open', 'token', 'off']),
+    says: 'takes one of open, token, off',
+    takes: 'WHO',
+    help: [
+      'who may read /metrics: open, token (permission Machine.Read.All), off;',
+      'default open on a loopback address without --public-url, token elsewhere',
+    ],
+    read: asIs,
+  },
+  otlpEndpoint: {
+    schema: Type.String({ pattern: '^https?://[^/]' }),
+    says: 'takes an address such as http://localhost:4318',
+    takes: 'URL',
+    help: 'a collector for traces (OTLP over HTTP); default none',
+    read: asIs,
+    // As every program has it that speaks OpenTelemetry.
+    twin: 'OTEL_EXPORTER_OTLP_ENDPOINT',
+  },
   settleMs: {
     schema: wholeNumber(0, 600_000),
     says: 'takes a whole number',
@@ -270,8 +291,10 @@ export const settingNames = Object.keys(settings).filter(isSetting)
 export const flagOf = (name: string): string =>
   name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 /** `putLimit` → `COUNTERMAND_PUT_LIMIT` */
-export const twinOf = (name: string): string =>
-  `COUNTERMAND_${flagOf(name).replaceAll('-', '_').toUpperCase()}`
+export function twinOf(name: SettingName): string {
+  const { twin }: Setting = settings[name]
+  return twin ?? `COUNTERMAND_${flagOf(name).replaceAll('-', '_').toUpperCase()}`
+}
 
 const column = 32
 const twinColumn = 35

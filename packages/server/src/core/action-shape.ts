@@ -26,6 +26,8 @@ export interface Cancel {
   readonly detail: string | null
   /** True until the device has shown that it knows. Outlives the action's end: a forced action's cancel still goes out. */
   readonly undelivered: boolean
+  /** The span of the call that asked, as a W3C traceparent; left out where nobody traces. */
+  readonly trace?: string
 }
 
 export interface Effect {
@@ -134,6 +136,7 @@ export type CallerEvent =
       readonly reason: Reason
       /** Milliseconds; left out for none. */
       readonly graceMs?: number
+      readonly trace?: string
     }
   | { readonly kind: 'forced'; readonly by: string; readonly comment: string }
 

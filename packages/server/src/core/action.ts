@@ -211,6 +211,7 @@ function cancelRequested(
     refused: false,
     detail: null,
     undelivered: true,
+    ...(event.trace !== undefined && { trace: event.trace }),
   }
   // No copy ever left the server, so nobody else need agree; otherwise only the device can prove it.
   if (waiting.includes(action.phase))

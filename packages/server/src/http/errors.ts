@@ -26,7 +26,8 @@ export function answer(
   reply: FastifyReply,
 ): FastifyReply {
   if (refusal.code === 'InternalServerError') request.log.error({ err: thrown }, 'fault')
-  else request.log.warn({ code: refusal.code, message: refusal.message }, 'refused')
+  // In the log it is told by its code, with the answer: its words may be the caller's own.
+  request.refusal = refusal.code
   void reply.header('request-id', request.id)
   if (refusal.code === 'Unauthorized') void reply.header('www-authenticate', 'Bearer')
   if (refusal.retryAfterSeconds !== null) void reply.header('retry-after', refusal.retryAfterSeconds)

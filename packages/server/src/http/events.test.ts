@@ -78,6 +78,10 @@ const has =
   (told: readonly Told[]): boolean =>
     told.some(({ event }) => event === kind)
 
+const kindsOf = async (query: string): Promise<readonly string[]> =>
+  readAll((await now(`after=0&${query}`)).text).map(({ event }) => event)
+const isLast = (told: readonly Told[]): boolean => told.some(({ data }) => isOf(data, '299 '))
+
 describe('GET /api/countermand/events', () => {
   test.each([
     ['Kind=action.cancelled', /no parameter Kind/],
@@ -135,8 +139,6 @@ describe('GET /api/countermand/events', () => {
     const { id, device } = await queued(server)
     await cancel(server, id)
     await enrol(server)
-    const kindsOf = async (query: string): Promise<readonly string[]> =>
-      readAll((await now(`after=0&${query}`)).text).map(({ event }) => event)
     assert.deepEqual(await kindsOf(`actionId=${id}&kind=action.cancel*`), [
       'action.cancel_requested',
       'action.cancelled',
@@ -161,7 +163,6 @@ describe('GET /api/countermand/events', () => {
       // Long words, so that they fill every buffer on the way to who does not read.
       await cancelAs(id, `${count} ${'x'.repeat(20_000)}`)
     }
-    const isLast = (told: readonly Told[]): boolean => told.some(({ data }) => isOf(data, '299 '))
     await quick.until(isLast)
     quick.close()
     slow.response.resume()

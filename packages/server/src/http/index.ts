@@ -34,25 +34,33 @@ import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
 import { mountDiscovery } from './oauth/discovery.ts'
 import { mountTokens } from './oauth/token.ts'
-import { findTarget, mount, type Check, type NamedOperation } from './operation.ts'
+import { mountMetrics, type MetricsAccess } from './metrics.ts'
+import { findTarget, mount, type Check, type Guarded } from './operation.ts'
 import { mountReference } from './reference/index.ts'
+import { tellOfRequests } from './telemetry.ts'
+
+/** Takes the log, line by line. */
+export interface LogTo {
+  write(line: string): void
+}
 
 export interface HttpOptions {
   readonly app: App
   readonly publicUrl: string
   readonly issuer: string
-  readonly log: { readonly level: string }
+  readonly log: { readonly level: string; readonly to: LogTo | undefined }
+  readonly metrics: MetricsAccess
   /** Whose forwarded headers are believed: addresses and networks. */
   readonly trustedProxies: readonly string[]
 }
 
 /** The server, ready to listen. */
 export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
-  const { app, publicUrl, issuer } = options
+  const { app, publicUrl, issuer, metrics } = options
   const server = createServer(options)
   server.decorate('publicUrl', { host: new URL(publicUrl).host, base: publicUrl })
   answerErrors(server)
-  logAnswers(server)
+  tellOfRequests(server, app)
 
   const authenticate = openAuthenticate(app)
   const checks: readonly Check[] = [
@@ -85,13 +93,15 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   mountWake(server, app)
   await mountTransfers(server, app)
   mountHealth(server, app)
+  mountMetrics(server, parts, metrics)
   mountReference(server, app)
   return server
 }
 
 function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
   const server = Fastify({
-    logger: log.level === 'silent' ? false : { level: log.level },
+    logger:
+      log.level === 'silent' ? false : { level: log.level, ...(log.to !== undefined && { stream: log.to }) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: defaultBodyLimit,
     // Of anybody else a forwarded header is a claim: links and contexts would lead to whatever host a caller names.
@@ -103,7 +113,10 @@ function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
     genReqId: () => randomUUID(),
     rewriteUrl: (request) => plainUrl(request.url ?? '/'),
     frameworkErrors: (thrown, request, reply) => {
+      const { code } = asRefusal(thrown)
       void answer(asRefusal(thrown), thrown, request, reply)
+      // Such a request comes to no route and to no hook.
+      request.log.warn({ method: request.method, route: 'none', status: reply.statusCode, code }, 'answered')
     },
     clientErrorHandler: (thrown, socket) => {
       const id = randomUUID()
@@ -150,35 +163,14 @@ function isEscaped(path: string): boolean {
   }
 }
 
-/** One line an answer: the route, never the URL, which may hold a link. */
-function logAnswers(server: FastifyInstance): void {
-  server.addHook('onSend', (request, reply, _payload, done) => {
-    void reply.header('request-id', request.id)
-    done()
-  })
-  server.addHook('onResponse', (request, reply, done) => {
-    const { method, url } = request.routeOptions
-    const caller = request.checked?.caller.name
-    const line = {
-      method: request.method,
-      route: url ?? 'none',
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-      caller,
-    }
-    if (url?.startsWith('/device/') === true || method === undefined) request.log.debug(line, 'answered')
-    else request.log.info(line, 'answered')
-    done()
-  })
-}
-
-async function refuseTooMany(app: App, row: NamedOperation, request: FastifyRequest): Promise<void> {
+async function refuseTooMany(app: App, row: Guarded, request: FastifyRequest): Promise<void> {
   const waitMs = await app.counters.take(
     request.checked.caller.id,
     { operation: row.name, class: row.limit },
     app.now(),
   )
   if (waitMs === 0) return
+  app.meter.limited(row.limit)
   const seconds = Math.ceil(waitMs / 1000)
   throw new Refusal(
     'TooManyRequests',

@@ -45,7 +45,13 @@ export const machineActionHandlers: Handlers<typeof machineActions> = {
 
   cancelMachineAction: async ({ app, caller, params, body, base, request }) => {
     killPoint('cancel-received')
-    const wish = { id: params.id.toLowerCase(), caller, ...readCancelInputs(body), key: readKey(request) }
+    const wish = {
+      id: params.id.toLowerCase(),
+      caller,
+      ...readCancelInputs(body),
+      key: readKey(request),
+      trace: request.span?.traceparent,
+    }
     try {
       return entity(base, await cancelAction(app, wish))
     } catch (thrown) {

@@ -65,9 +65,12 @@ export const paramsOf = ({ params }: FastifyRequest): Readonly<Record<string, st
 export const bytesOf = (request: FastifyRequest): Buffer =>
   Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
 
-/** `name` is the row's own, as in the contract. */
-export type NamedOperation = Operation & { readonly name: string }
-export type Check = (row: NamedOperation, request: FastifyRequest, reply: FastifyReply) => Promise<void>
+/** What of a row the checks look at; `name` is its own, as in the contract. */
+export type Guarded = Pick<Operation, 'permission' | 'permissionToo' | 'limit' | 'target'> & {
+  readonly name: string
+}
+
+export type Check = (row: Guarded, request: FastifyRequest, reply: FastifyReply) => Promise<void>
 
 export function mount<Rows extends Operations>(
   server: FastifyInstance,
@@ -82,6 +85,7 @@ export function mount<Rows extends Operations>(
     server.route({
       method: row.method,
       url: routePath(row.path),
+      config: { operation: name },
       ...(row.bodyLimit !== undefined && { bodyLimit: row.bodyLimit }),
       // Before the body is read: who may not ask, or asks for nothing that is, need not be listened to.
       onRequest: async (request, reply) => {

@@ -3,11 +3,13 @@ import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import type { ActionRows, Cause, EventNote } from '../app/ports.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue, ownerOf } from '../core/action.ts'
+import { cancelStep } from '../core/cancel-step.ts'
 import { genesis } from '../core/chain.ts'
 import { recordOf } from '../core/history.ts'
 import { isInTheWay } from '../core/request.ts'
 import { appendEvents } from './events.ts'
 import { hot } from './hot.ts'
+import { countActions } from './lists/count.ts'
 import { actionColumns } from './lists/columns.ts'
 import { list } from './lists/list.ts'
 import { hasNul } from './nul.ts'
@@ -34,6 +36,7 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
       const due = rows().where('look_at', '<=', at.getTime()).orderBy('look_at')
       return (await due.limit(most).execute()).map(toAction)
     },
+    count: (after, most) => countActions(db, after, most),
     lookedAt: async ({ id, deadlineAt }) => {
       if (deadlineAt === null) await lookNoMore(db, { id })
       else await moveLook(db, { id, look_at: deadlineAt.getTime() })
@@ -187,6 +190,8 @@ async function record(
   if (numAffectedRows === 0n) throw new StaleWrite()
   touched.actions.add(id)
   if (ownerOf(before) === 'device' && !isOpen(after)) touched.ended.add(id)
+  const step = cancelStep(before, after, at, cause?.seq ?? null)
+  if (step !== null) touched.cancels.push(step)
   const dueAt = after.deadlineAt?.getTime() ?? null
   const isSooner = dueAt !== null && (lookAt === null || dueAt < lookAt)
   if (isSooner) await moveLook(db, { id, look_at: dueAt })

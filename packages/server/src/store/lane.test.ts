@@ -7,7 +7,7 @@ import { openLane, type Lane } from './lane.ts'
 import type { Item } from './rooms.ts'
 
 const at = new Date(0)
-const nothing = { actions: [], ended: [], wake: [], alarms: [] }
+const nothing = { actions: [], ended: [], wake: [], alarms: [], cancels: [] }
 const itemOf = (name: string): Item => ({ name, input: null, at })
 const turn = (): Promise<unknown> => new Promise(setImmediate)
 

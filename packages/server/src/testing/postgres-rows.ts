@@ -10,6 +10,8 @@ const client = new Client({ connectionString: url })
 // The server may be stopped before this connection is; whoever still asks is told by the answer.
 client.on('error', () => undefined)
 const connected = client.connect()
+// Nobody need ever ask; it may be gone before this thread has come to connect.
+connected.catch(() => undefined)
 
 async function answer({ sql, values }: Asked): Promise<Answered> {
   try {
@@ -28,8 +30,7 @@ async function reply(asked: Asked): Promise<void> {
 }
 
 async function end(): Promise<void> {
-  await connected
-  await client.end()
+  await connected.then(() => client.end()).catch(() => undefined)
 }
 
 there.on('message', (asked: Asked) => void reply(asked))

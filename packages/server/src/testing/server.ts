@@ -92,6 +92,8 @@ export interface ServerOptions {
   readonly ownKeys?: boolean
   /** A PostgreSQL; null for SQLite; where it is left out, whichever the tests run on. */
   readonly databaseUrl?: string | null
+  /** Takes the log, from `debug` on; nothing is logged where it is left out. */
+  readonly logTo?: { write(line: string): void }
   /** An earlier server's, for one that takes its place. */
   readonly before?: Pick<TestServer, 'folder' | 'clock'>
 }
@@ -116,7 +118,9 @@ export async function openServer(options: ServerOptions = {}): Promise<TestServe
   const env = { COUNTERMAND_DATABASE_URL: databaseUrl ?? '' }
   const config = readConfig([...standing, ...flags], env, true)
   const clock = options.before?.clock ?? startClock()
-  const running = await compose(config, { now: () => clock.now, logLevel: 'silent' })
+  const { logTo } = options
+  const log = logTo === undefined ? { logLevel: 'silent' } : { logLevel: 'debug', logTo }
+  const running = await compose(config, { now: () => clock.now, ...log })
   const { app, http } = running
   if (!ownKeys) sharedKeys ??= keysOf(folder)
   const rows = openRows(config)

@@ -31,9 +31,11 @@ export function mountWake(server: FastifyInstance, app: App): void {
     reply.raw.writeHead(200, streamHeaders)
     // Listening comes before the look: what is committed between the two is not missed.
     const stop = app.bus.onWake(machineId, () => write(stream, 'event: wake\ndata:\n\n'))
+    const disconnected = app.meter.connected(machineId)
     streams.add(stream)
     reply.raw.once('close', () => {
       stop()
+      disconnected()
       streams.delete(stream)
     })
     const work = await workOf(app, [machineId])
