@@ -171,7 +171,7 @@ function roomsOf(box: Box): Rooms {
       list: never,
       remove: never,
     },
-    applications: { find: never, create: never },
+    applications: { find: never, list: never, standingOf: never, create: never, save: never },
     enrolments: {
       find: async (secret) => box.tables.enrolments.get(secret) ?? null,
       create: async (row) => {
@@ -184,6 +184,10 @@ function roomsOf(box: Box): Rooms {
         const used = { ...row, usedByKey: key, machineId }
         box.tables = { ...box.tables, enrolments: withRow(box.tables.enrolments, secret, used) }
       },
+      findById: never,
+      list: never,
+      revoke: never,
+      revokeFor: never,
     },
   }
 }

@@ -1,5 +1,7 @@
 import { alerts } from './alerts.ts'
+import { applications } from './applications.ts'
 import { awaitedResponses } from './awaited-responses.ts'
+import { devices } from './devices.ts'
 import { enrolmentTokens } from './enrolment-tokens.ts'
 import { libraryFiles } from './library-files.ts'
 import { machineActions, machineResponses } from './machine-actions.ts'
@@ -15,12 +17,16 @@ export const operations = {
   ...machineLabels,
   ...alerts,
   ...libraryFiles,
+  ...applications,
   ...enrolmentTokens,
+  ...devices,
 } as const
 
 export {
   alerts,
+  applications,
   awaitedResponses,
+  devices,
   enrolmentTokens,
   libraryFiles,
   machineActions,

@@ -9,7 +9,7 @@ import {
 import type { Action } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import { refuseSecond, refuseUnable } from '../core/request.ts'
+import { refuseRetired, refuseSecond, refuseUnable } from '../core/request.ts'
 import type { Rooms } from './ports.ts'
 
 /** Who asks, and of which device. */
@@ -33,7 +33,7 @@ export interface What {
 
 /**
  * Issues an action of any type, if it may be asked of this device now.
- * @throws Refusal ResourceNotFound, ClientVersionNotSupported and its like, ActiveRequestAlreadyExists, TooManyRequests
+ * @throws Refusal ResourceNotFound, DisallowedOperation, ClientVersionNotSupported and its like, ActiveRequestAlreadyExists, TooManyRequests
  */
 export async function issueAction(
   rooms: Rooms,
@@ -45,6 +45,7 @@ export async function issueAction(
   const { id, type, scope, runLimitMs } = what
   const device = await rooms.devices.find(machineId)
   if (device === null) throw new Refusal('ResourceNotFound', `Machine ${machineId} was not found`)
+  refuseRetired(device, type)
   refuseUnable(device.capabilities, type, device.facts?.osPlatform ?? null)
   const parameters = await what.parametersOf(device)
   refuseSecond(await rooms.actions.liveOf(device.id), type)

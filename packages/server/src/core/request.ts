@@ -2,6 +2,7 @@
 import type { ActionType, AwaitedType, Capabilities, Command } from '@countermand/contract'
 import type { Action } from './action-shape.ts'
 import { isOpen, isOutstanding } from './action.ts'
+import type { Device } from './device.ts'
 import { Refusal } from './errors.ts'
 import { statusOf } from './status.ts'
 
@@ -13,6 +14,12 @@ export function refuseSecond(open: readonly Action[], type: ActionType): void {
   if (open.some((action) => action.type === type && isInTheWay(action))) {
     throw new Refusal('ActiveRequestAlreadyExists', 'Action is already in progress')
   }
+}
+
+/** @throws Refusal DisallowedOperation of a device that is out of service */
+export function refuseRetired({ id, retiredAt }: Pick<Device, 'id' | 'retiredAt'>, type: ActionType): void {
+  if (retiredAt === null) return
+  throw new Refusal('DisallowedOperation', `${type} is not possible: machine ${id} was retired.`)
 }
 
 /** @throws Refusal when the device has said that it cannot do this. A device that has said nothing yet is believed able. */

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import {
   alerts,
+  applications,
   awaitedResponses,
   defaultBodyLimit,
+  devices,
   enrolmentTokens,
   libraryFiles,
   machineActions,
@@ -17,8 +19,10 @@ import type { App } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
 import { alertHandlers } from './alerts.ts'
+import { applicationHandlers } from './applications.ts'
 import { openAuthenticate } from './authenticate.ts'
 import { awaitedResponseHandlers } from './awaited-responses.ts'
+import { deviceHandlers } from './devices.ts'
 import { mountExchange } from './device/exchange.ts'
 import { mountTransfers } from './device/transfers.ts'
 import { mountWake } from './device/wake.ts'
@@ -69,7 +73,9 @@ export async function openHttp({ app, publicUrl, issuer, log }: HttpOptions): Pr
   mount(server, parts, machineLabels, machineLabelHandlers)
   mount(server, parts, alerts, alertHandlers)
   mount(server, parts, libraryFiles, libraryFileHandlers)
+  mount(server, parts, applications, applicationHandlers)
   mount(server, parts, enrolmentTokens, enrolmentTokenHandlers)
+  mount(server, parts, devices, deviceHandlers)
 
   mountTokens(server, app, publicUrl)
   mountDiscovery(server, app, issuer)
