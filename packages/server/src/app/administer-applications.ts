@@ -72,7 +72,7 @@ function makeSecret(
   const endsAt = expiresInDays === null ? null : new Date(now.getTime() + expiresInDays * day)
   const kept = {
     keyId: app.ids.guid(),
-    name: name && checkedName(name),
+    name: name === null ? null : checkedName(name),
     digest: app.digest(secretText),
     endsAt,
   }

@@ -70,7 +70,7 @@ export function changed(application: Application, change: Change): Application {
 
 export function checkedName(name: string): string {
   const bare = name.trim()
-  if (bare === '' || bare.length > longestName || /\p{Cc}/u.test(bare)) {
+  if (bare === '' || bare.length > longestName || /\p{Cc}/u.test(bare) || !bare.isWellFormed()) {
     throw new Refusal(
       'InvalidInput',
       `A displayName must have 1 to ${longestName} characters, and no others than such as show.`,

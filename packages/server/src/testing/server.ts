@@ -223,7 +223,11 @@ function makeClient(
   const secrets = JSON.stringify([{ ...kept, digest: app.digest(secret) }])
   rows.all(
     'insert into applications (id, object_id, name, enabled, permissions, secrets) values (?, ?, ?, 1, ?, ?)',
-    ...[id, randomUUID(), name, JSON.stringify(permissions), secrets],
+    id,
+    randomUUID(),
+    name,
+    JSON.stringify(permissions),
+    secrets,
   )
   return { id, secret, name }
 }
