@@ -1,91 +1,22 @@
 /** Who may ask for tokens, administered: what is refused, what is written down, and when it bites. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
 import {
-  day,
-  expectStatus,
-  type Answer,
-  type Asked,
-  type Client,
-  type TestServer,
-} from '../testing/server.ts'
-
-interface Given {
-  /** Of an application that may read machines, and answer for nothing else. */
-  readonly client: Client
-}
-
-interface Shown {
-  readonly clientId: string
-  readonly displayName: string
-  readonly enabled: boolean
-  readonly permissions: readonly string[]
-  readonly passwordCredentials: readonly {
-    readonly keyId: string
-    readonly hint: string | null
-    readonly startDateTime: string | null
-    readonly endDateTime: string | null
-  }[]
-  readonly secretText?: string
-}
-
-const as = ['Countermand.Administer']
-const path = '/api/countermand/applications'
-const of = ({ client }: Given): string => `${path}/${client.id}`
-const given = async (server: TestServer): Promise<Given> => ({
-  client: await server.client(['Machine.Read.All']),
-})
-const unknown = '00000000-0000-4000-8000-000000000000'
-
-const ask = async <Body = Shown>(
-  server: TestServer,
-  method: Asked['method'],
-  at: string,
-  body?: object,
-): Promise<Answer<Body>> =>
-  server.ask<Body>({ method, path: at, token: await server.token(...as), ...(body && { body }) })
-const shown = async (server: TestServer, { id }: Client): Promise<Shown> =>
-  expectStatus(200, await ask(server, 'GET', `${path}/${id}`))
-const keysOf = async (server: TestServer, client: Client): Promise<readonly string[]> =>
-  (await shown(server, client)).passwordCredentials.map(({ keyId }) => keyId)
-
-/** What its own tokens are good for. */
-const machines = async (server: TestServer, token: string): Promise<number> =>
-  (await server.ask({ method: 'GET', path: '/api/machines', token })).status
-
-async function askToken(server: TestServer, id: string, secret: string): Promise<readonly unknown[]> {
-  const form = { grant_type: 'client_credentials', client_id: id, client_secret: secret }
-  const resource = 'https://api.securitycenter.microsoft.com'
-  const body = new URLSearchParams({ ...form, resource }).toString()
-  const answer = await server.ask<{ error?: string; error_codes?: number[] }>({
-    method: 'POST',
-    path: `/${server.app.identity.tenantId}/oauth2/token`,
-    body,
-  })
-  return [answer.status, answer.body.error ?? 'a token', answer.body.error_codes?.[0] ?? 0]
-}
-
-const notPermitted = <Of extends Given = Given>(subject: string): readonly Scenario<Of>[] => [
-  { name: `${subject} without a token is refused`, as: null, status: 401, code: 'Unauthorized', events: [] },
-  {
-    name: `${subject} without the permission to administer is refused`,
-    as: ['Machine.ReadWrite.All', 'Machine.LiveResponse', 'Library.Manage', 'Countermand.Force'],
-    status: 403,
-    code: 'Forbidden',
-    says: 'The application does not have any of the required application permissions (Countermand.Administer) to access the resource.',
-    events: [],
-  },
-]
-const missing: Scenario<Given> = {
-  name: 'of an application that there is not is 404, whatever was sent',
-  path: () => `${path}/${unknown}`,
-  body: 'x',
-  status: 404,
-  code: 'ResourceNotFound',
-  says: `Application ${unknown} was not found`,
-  events: [],
-}
+  as,
+  ask,
+  askToken,
+  given,
+  machines,
+  missing,
+  notPermitted,
+  of,
+  path,
+  shown,
+  type Given,
+  type Shown,
+} from '../testing/applications.ts'
+import { scenarios, serverOfTheFile, type Scenario, type Subject } from '../testing/scenarios.ts'
+import { expectStatus, type Answer, type Client, type TestServer } from '../testing/server.ts'
 
 const creating: Subject<Given> = { method: 'POST', path: () => path, given, as }
 scenarios('POST /api/countermand/applications', creating, [
@@ -300,96 +231,10 @@ scenarios('PATCH /api/countermand/applications/{clientId}', changing, [
   },
 ])
 
-const adding: Subject<Given> = { method: 'POST', path: (of_) => `${of(of_)}/secrets`, given, as }
-const withSecrets =
-  (count: number) =>
-  async (server: TestServer): Promise<Given> => {
-    const made = await given(server)
-    for (let n = 0; n < count; n += 1) await ask(server, 'POST', `${of(made)}/secrets`, {})
-    return made
-  }
-scenarios('POST /api/countermand/applications/{clientId}/secrets', adding, [
-  ...notPermitted('a further secret'),
-  { ...missing, path: () => `${path}/${unknown}/secrets` },
-  {
-    name: 'that expires in no time is refused',
-    body: { expiresInDays: 0 },
-    status: 400,
-    code: 'InvalidRequestBody',
-    events: [],
-  },
-  {
-    name: 'with a name that is none is refused',
-    body: { displayName: '' },
-    status: 400,
-    code: 'InvalidInput',
-    events: [],
-  },
-  {
-    name: 'beyond five is refused',
-    given: withSecrets(4),
-    status: 400,
-    code: 'BadRequest',
-    says: 'An application has at most 5 secrets. Remove one first.',
-    events: [],
-  },
-  {
-    name: 'is shown once, and the others stay good',
-    body: { displayName: 'from February on', expiresInDays: 30 },
-    status: 201,
-    reply: {
-      displayName: 'from February on',
-      startDateTime: '2026-02-03T04:05:06.12Z',
-      endDateTime: '2026-03-05T04:05:06.12Z',
-    },
-    events: ['application.secret_added'],
-    check: async ({ text }, { client }, server) => {
-      const { secretText } = JSON.parse(text) as { secretText: string }
-      for (const secret of [client.secret, secretText])
-        assert.deepEqual(await askToken(server, client.id, secret), [200, 'a token', 0])
-      assert.ok(!JSON.stringify([await shown(server, client), server.history.events()]).includes(secretText))
-    },
-  },
-])
-
-const removing: Subject<Given & { readonly keyId: string }> = {
-  method: 'DELETE',
-  path: (now) => `${of(now)}/secrets/${now.keyId}`,
-  given: async (server) => {
-    const made = await withSecrets(1)(server)
-    const [keyId = ''] = await keysOf(server, made.client)
-    return { ...made, keyId }
-  },
-  as,
-}
-scenarios('DELETE /api/countermand/applications/{clientId}/secrets/{keyId}', removing, [
-  ...notPermitted<Given & { readonly keyId: string }>('removing a secret'),
-  {
-    name: 'that there is not is 404',
-    path: (now) => `${of(now)}/secrets/${unknown}`,
-    status: 404,
-    code: 'ResourceNotFound',
-    says: `Secret ${unknown} was not found`,
-    events: [],
-  },
-  {
-    name: 'ends it at once, and no other',
-    path: (now) => `${of(now)}/secrets/${now.keyId.toUpperCase()}`,
-    status: 204,
-    events: ['application.secret_removed'],
-    check: async (_, { client, keyId }, server) => {
-      assert.deepEqual(await askToken(server, client.id, client.secret), [401, 'invalid_client', 7000215])
-      const left = await keysOf(server, client)
-      assert.equal(left.length, 1)
-      assert.ok(!left.includes(keyId))
-    },
-  },
-])
+const patch = async (server: TestServer, client: Client, body: object): Promise<void> =>
+  void expectStatus(200, await ask(server, 'PATCH', `${path}/${client.id}`, body))
 
 describe('an application', () => {
-  const patch = async (server: TestServer, client: Client, body: object): Promise<void> =>
-    void expectStatus(200, await ask(server, 'PATCH', `${path}/${client.id}`, body))
-
   test('that is disabled is refused at its next request, though its token is known; enabled again, it goes on', async () => {
     const server = await serverOfTheFile()
     const { client } = await given(server)
@@ -430,22 +275,5 @@ describe('an application', () => {
     await patch(server, client, { displayName: 'renamed since' })
     await server.ask({ method: 'POST', path: '/api/countermand/enrolmenttokens', token, body: {} })
     assert.equal(server.history.events().at(-1)?.actor, 'renamed since')
-  })
-
-  test('whose secret has expired is told so, and only whoever has that secret', async () => {
-    const server = await serverOfTheFile()
-    const body = { displayName: 'for a day', permissions: ['Machine.Read.All'], expiresInDays: 1 }
-    const { clientId, secretText = '' } = expectStatus(201, await ask(server, 'POST', path, body))
-    const { now } = server.clock
-    server.clock.pass(day - 1)
-    const before = await askToken(server, clientId, secretText)
-    server.clock.pass(1)
-    const after = [await askToken(server, clientId, secretText), await askToken(server, clientId, 'wrong')]
-    server.clock.now = now
-    assert.deepEqual(before, [200, 'a token', 0])
-    assert.deepEqual(after, [
-      [401, 'invalid_client', 7000222],
-      [401, 'invalid_client', 7000215],
-    ])
   })
 })

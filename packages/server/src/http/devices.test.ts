@@ -180,15 +180,28 @@ const endings: readonly Ending[] = [
   },
 ]
 
+const outcomeOf = async (server: TestServer, id: string): Promise<readonly unknown[]> => {
+  const { status, countermand } = await server.read(id)
+  return [status, countermand.proof, countermand.reason, countermand.effect.state, countermand.deadlineUtc]
+}
+
+/** A device with an action that ran, retired or without its key since. */
+async function silenced(what: string): Promise<{ server: TestServer; device: TestDevice; id: string }> {
+  const server = await serverOfTheFile()
+  const { id, device } = await broughtTo('running')(server)
+  expectStatus(200, await act(server, device, what))
+  return { server, device, id }
+}
+
+function isRefused(answer: Answer, says: RegExp): void {
+  assert.equal(answer.status, 401, answer.text)
+  checkError(answer, 'Unauthorized', [says])
+}
+
 for (const { tail, kind, reason, state, says } of endings) {
   const what = tail.slice(1)
   const ending = (phase: string) => [kind, `action.${phase}`]
   const subject: Subject<Given> = { method: 'POST', path: (given) => of(given) + tail, given: queued, as }
-  const outcomeOf = async (server: TestServer, id: string): Promise<readonly unknown[]> => {
-    const { status, countermand } = await server.read(id)
-    return [status, countermand.proof, countermand.reason, countermand.effect.state, countermand.deadlineUtc]
-  }
-
   scenarios(`POST /api/countermand/devices/{id}${tail}`, subject, [
     ...refusals(what, tail),
     {
@@ -259,27 +272,16 @@ for (const { tail, kind, reason, state, says } of endings) {
   ])
 
   describe(`a device after ${what}`, () => {
-    const silenced = async (): Promise<{ server: TestServer; device: TestDevice; id: string }> => {
-      const server = await serverOfTheFile()
-      const { id, device } = await broughtTo('running')(server)
-      expectStatus(200, await act(server, device, what))
-      return { server, device, id }
-    }
-    const isRefused = (answer: Answer): void => {
-      assert.equal(answer.status, 401, answer.text)
-      checkError(answer, 'Unauthorized', [says])
-    }
-
     test('is not heard: a new statement, a repeated one and its ticket are refused, and nothing changes', async () => {
-      const { server, device, id } = await silenced()
+      const { server, device, id } = await silenced(what)
       const before = [await server.read(id), server.history.last(), kindsOf(server, id)]
       device.finish(id)
-      isRefused(await device.send(await device.say()))
+      isRefused(await device.send(await device.say()), says)
       const recorded = device.said.at(-2)
       assert.ok(recorded)
-      isRefused(await device.send(recorded))
-      isRefused(await device.ask(id, { result: 0 }))
-      isRefused(await server.ask({ method: 'GET', path: '/device/wake', token: device.ticket }))
+      isRefused(await device.send(recorded), says)
+      isRefused(await device.ask(id, { result: 0 }), says)
+      isRefused(await server.ask({ method: 'GET', path: '/device/wake', token: device.ticket }), says)
       assert.deepEqual([await server.read(id), server.history.last(), kindsOf(server, id)], before)
       assert.deepEqual(
         server.history
@@ -291,7 +293,7 @@ for (const { tail, kind, reason, state, says } of endings) {
     })
 
     test('is shown as one that can be onboarded, in lists too', async () => {
-      const { server, device } = await silenced()
+      const { server, device } = await silenced(what)
       assert.equal((await machine(server, device)).onboardingStatus, 'CanBeOnboarded')
       const filter = `id eq '${device.machineId}' and onboardingStatus eq 'CanBeOnboarded'`
       const list = await look<{ value: unknown[] }>(
@@ -317,14 +319,14 @@ for (const { tail, kind, reason, state, says } of endings) {
         former,
         token: `cme1.${Buffer.from(JSON.stringify(own.token)).toString('base64url')}`,
       })
-      isRefused(await post(server, '/device/enrol', jws))
+      isRefused(await post(server, '/device/enrol', jws), says)
       const late = await post(server, '/device/enrol', (await enrolmentOf(server, { token: older })).jws)
       checkError(late, 'Unauthorized', [/the token has been revoked/])
       assert.equal(server.history.last(), before)
     })
 
     test('comes back with a token that is made for it, also when its agent shows the former key', async () => {
-      const { server, device, id } = await silenced()
+      const { server, device, id } = await silenced(what)
       const ended = await server.read(id)
       const { key, token } = await enrolmentOf(server, {
         token: await server.enrolmentToken(device.machineId),

@@ -12,7 +12,7 @@ const subject: Subject<Given> = {
   as: ['Countermand.Administer'],
 }
 const tokenIn = (body: unknown): string => (body as { enrolmentToken: string }).enrolmentToken
-const made = ['enrolment.token_made']
+const isMade = ['enrolment.token_made']
 
 const refusals: readonly Scenario<Given>[] = [
   { name: 'without a token is refused', as: null, status: 401, code: 'Unauthorized', events: [] },
@@ -61,7 +61,7 @@ scenarios('POST /api/countermand/enrolmenttokens', subject, [
     name: 'makes a token for a new device, good for 24 hours, and keeps no secret',
     status: 201,
     reply: { expirationDateTimeUtc: '2026-02-04T04:05:06.12Z' },
-    events: made,
+    events: isMade,
     check: async ({ body }, given, server) => {
       const token = tokenIn(body)
       const { secret, orderKey } = readToken(token)
@@ -77,7 +77,7 @@ scenarios('POST /api/countermand/enrolmenttokens', subject, [
     name: 'for an existing device lets it keep its id',
     body: ({ device }) => ({ MachineId: device.machineId.toUpperCase() }),
     status: 201,
-    events: made,
+    events: isMade,
     check: async ({ body }, given, server) => {
       const device = await enrol(server, { token: tokenIn(body) })
       assert.equal(device.machineId, given.device.machineId)

@@ -22,6 +22,14 @@ interface Both {
   readonly there: TestServer
 }
 
+const patch = (server: TestServer, token: string, { id }: Client, body: object): Promise<Answer> =>
+  server.ask({ method: 'PATCH', path: `/api/countermand/applications/${id}`, token, body })
+const read = async (server: TestServer, token: string): Promise<number> =>
+  (await server.ask({ method: 'GET', path: '/api/machines', token })).status
+/** Each has keys of its own, so it signs its own tokens; the application is the same. */
+const administrator = async (server: TestServer): Promise<string> =>
+  server.tokenOf(await server.client(['Countermand.Administer']))
+
 function rules(open: () => Promise<Both>): void {
   let here: TestServer
   let there: TestServer
@@ -32,14 +40,6 @@ function rules(open: () => Promise<Both>): void {
     if (there !== here) await there.close()
     await here.close()
   })
-  const patch = (server: TestServer, token: string, { id }: Client, body: object): Promise<Answer> =>
-    server.ask({ method: 'PATCH', path: `/api/countermand/applications/${id}`, token, body })
-  const read = async (server: TestServer, token: string): Promise<number> =>
-    (await server.ask({ method: 'GET', path: '/api/machines', token })).status
-  /** Each has keys of its own, so it signs its own tokens; the application is the same. */
-  const administrator = async (server: TestServer): Promise<string> =>
-    server.tokenOf(await server.client(['Countermand.Administer']))
-
   test('what is disabled, or taken, at one bites at the next request to the other, however often it was let through', async () => {
     const administer = await administrator(here)
     const client = await here.client(['Machine.Read.All'])
@@ -108,7 +108,10 @@ function rules(open: () => Promise<Both>): void {
         }),
       ),
     )
-    assert.deepEqual(answers.map(({ status }) => status).toSorted(), [201, 409])
+    assert.deepEqual(
+      answers.map(({ status }) => status).toSorted((a, b) => a - b),
+      [201, 409],
+    )
   })
 
   test('of a device that enrols and one who revokes its token, one is first: never both', async () => {

@@ -4,7 +4,11 @@ import { hasNul } from './nul.ts'
 import type { EnrolmentTokenRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 
-export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({
+export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({ ...openReads(db), ...openWrites(db) })
+
+type Reads = Pick<EnrolmentRows, 'find' | 'findById' | 'list' | 'hasUsed'>
+
+const openReads = (db: Kysely<Tables>): Reads => ({
   find: async (secretDigest) => {
     const row = await db
       .selectFrom('enrolments')
@@ -23,12 +27,15 @@ export const openEnrolments = (db: Kysely<Tables>): EnrolmentRows => ({
     const rows = await db.selectFrom('enrolments').selectAll().orderBy('expires_at', 'desc').execute()
     return rows.map(toEnrolment)
   },
-  create: async (enrolment) => {
-    await db.insertInto('enrolments').values(toRow(enrolment)).execute()
-  },
   hasUsed: async (key) => {
     const by = db.selectFrom('enrolments').select('secret_digest').where('used_by_key', '=', key)
     return (await by.executeTakeFirst()) !== undefined
+  },
+})
+
+const openWrites = (db: Kysely<Tables>): Omit<EnrolmentRows, keyof Reads> => ({
+  create: async (enrolment) => {
+    await db.insertInto('enrolments').values(toRow(enrolment)).execute()
   },
   use: async (secretDigest, { key, machineId }) => {
     const used = await db
