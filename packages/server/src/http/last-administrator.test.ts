@@ -14,9 +14,12 @@ interface Alone {
 
 async function alone(run: (alone: Alone) => Promise<void>): Promise<void> {
   const server = await openServer()
-  const client = await server.client(administer)
-  await run({ server, client, token: await server.tokenOf(client) })
-  await server.close()
+  try {
+    const client = await server.client(administer)
+    await run({ server, client, token: await server.tokenOf(client) })
+  } finally {
+    await server.close()
+  }
 }
 
 const patch = ({ server, client, token }: Alone, body: object): Promise<Answer> =>
