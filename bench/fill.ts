@@ -73,6 +73,9 @@ async function enrolled({ devices, events }: Rooms, name: string, at: Date): Pro
     head: { sequence: 0, digest: genesis },
     reportedHead: null,
     progress: null,
+    givenName: null,
+    keyRevokedAt: null,
+    retiredAt: null,
   })
   const data = { key: thumbprint, publicKey: key, again: false }
   await events.append(id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)

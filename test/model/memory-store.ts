@@ -172,7 +172,7 @@ function roomsOf(box: Box): Rooms {
       list: never,
       remove: never,
     },
-    applications: { find: never, create: never },
+    applications: { find: never, list: never, standingOf: never, create: never, save: never },
     idempotency: { find: never, keep: never, forget: never },
     enrolments: {
       find: async (secret) => box.tables.enrolments.get(secret) ?? null,
@@ -186,6 +186,10 @@ function roomsOf(box: Box): Rooms {
         const used = { ...row, usedByKey: key, machineId }
         box.tables = { ...box.tables, enrolments: withRow(box.tables.enrolments, secret, used) }
       },
+      findById: never,
+      list: never,
+      revoke: never,
+      revokeFor: never,
     },
   }
 }

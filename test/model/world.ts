@@ -1,7 +1,7 @@
 /** A server, a device and the way between them, and whoever watches that promises are kept. */
 import type { Reply } from '@countermand/contract'
 import type { Host } from '../../packages/agent/src/host/host.ts'
-import { makeEnrolmentToken } from '../../packages/server/src/app/enrol-device.ts'
+import { makeEnrolmentToken } from '../../packages/server/src/app/enrolment-tokens.ts'
 import type { Moment, Rooms, Signer } from '../../packages/server/src/app/ports.ts'
 import { Clock } from './clock.ts'
 import { mostEnrolments } from './crypto.ts'

@@ -54,6 +54,7 @@ export const reasons = [
   'run_limit',
   'device_reenrolled',
   'device_removed',
+  'key_revoked',
   'journal_lost',
   'campaign_abort',
   'policy',

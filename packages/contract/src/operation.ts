@@ -36,7 +36,14 @@ export interface Operation {
 
 /** `machineActionId`: the work finds the action itself, in its own transaction; it is looked for only where the body is refused. */
 export type Target =
-  'none' | 'machineAction' | 'machineActionId' | 'machine' | 'machineOrName' | 'libraryFile'
+  | 'none'
+  | 'machineAction'
+  | 'machineActionId'
+  | 'machine'
+  | 'machineOrName'
+  | 'libraryFile'
+  | 'application'
+  | 'enrolmentToken'
 
 /** Calls of one class share one bucket per application (`wire.md` 9: limits count per application and tenant). */
 export const limitClasses = [

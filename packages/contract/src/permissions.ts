@@ -45,6 +45,12 @@ export const responsePermissions = [
   'Machine.LiveResponse',
 ] as const satisfies readonly Permission[]
 
+/** Ours: who may administer may give any permission, to itself too. */
+export const administer = {
+  app: ['Countermand.Administer'],
+  delegated: ['Countermand.Administer'],
+} as const satisfies Record<'app' | 'delegated', readonly Permission[]>
+
 export const machineReaders = {
   app: ['Machine.Read.All', 'Machine.ReadWrite.All'],
   delegated: ['Machine.Read', 'Machine.ReadWrite'],

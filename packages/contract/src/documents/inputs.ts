@@ -6,6 +6,8 @@ import type { Content, Parameter, Schema } from './shape.ts'
 const named: Readonly<Record<string, { readonly description: string; readonly schema: Schema }>> = {
   index: { description: 'Place of the command, from 0.', schema: { type: 'integer', minimum: 0 } },
   fileName: { description: 'Name of the file in the library.', schema: { type: 'string' } },
+  clientId: { description: 'Id of the application.', schema: { type: 'string' } },
+  keyId: { description: 'Id of the secret.', schema: { type: 'string' } },
 }
 
 const ids: Readonly<Record<Operation['target'], string>> = {
@@ -15,6 +17,8 @@ const ids: Readonly<Record<Operation['target'], string>> = {
   machine: 'Id of the machine; a name is not taken.',
   machineOrName: 'Id or computer name of the machine.',
   libraryFile: 'Name of the file in the library.',
+  application: 'Id of the application.',
+  enrolmentToken: 'Id of the token; not the token itself.',
 }
 
 const whole: Schema = { type: 'integer', minimum: 0 }

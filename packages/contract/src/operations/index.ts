@@ -1,5 +1,7 @@
 import { alerts } from './alerts.ts'
+import { applications } from './applications.ts'
 import { awaitedResponses } from './awaited-responses.ts'
+import { devices } from './devices.ts'
 import { enrolmentTokens } from './enrolment-tokens.ts'
 import { events } from './events.ts'
 import { libraryFiles } from './library-files.ts'
@@ -16,13 +18,17 @@ export const operations = {
   ...machineLabels,
   ...alerts,
   ...libraryFiles,
+  ...applications,
   ...enrolmentTokens,
+  ...devices,
   ...events,
 } as const
 
 export {
   alerts,
+  applications,
   awaitedResponses,
+  devices,
   enrolmentTokens,
   events,
   libraryFiles,

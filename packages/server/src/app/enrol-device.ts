@@ -1,51 +1,9 @@
-import {
-  Enrolment,
-  Former,
-  enrolmentTokenPrefix,
-  fits,
-  messageTypes,
-  protocolVersion,
-  type Enrolled,
-  type EnrolmentToken,
-} from '@countermand/contract'
-import { serverChain } from '../core/chain.ts'
-import { portrayed, startOrder, type Device } from '../core/device.ts'
+import { Enrolment, Former, fits, messageTypes, protocolVersion, type Enrolled } from '@countermand/contract'
+import type { GoneReason } from '../core/action-shape.ts'
+import { portrayed, startOrder, stateOf, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnspoken } from './sync-device.ts'
 import type { App, EnrolmentRow, Rooms, VerifiedMessage, Work } from './ports.ts'
-
-const tokenLifetimeMs = 24 * 60 * 60_000
-
-export interface TokenRequest {
-  /** Base URL that the device will use. */
-  readonly server: string
-  /** The device that is to keep its id; null for a new one. */
-  readonly forDevice: string | null
-  readonly by: string
-}
-
-/** A one-time token that names this server and its order key. Kept here as a digest only. */
-export async function makeEnrolmentToken(
-  app: App,
-  request: TokenRequest,
-): Promise<{ token: string; expiresAt: Date }> {
-  const { server, forDevice, by } = request
-  const secret = app.ids.secret()
-  const now = app.now()
-  const expiresAt = new Date(now.getTime() + tokenLifetimeMs)
-  const row = { secretDigest: app.digest(secret), forDevice, expiresAt, usedByKey: null, machineId: null }
-  await app.store.write('keepEnrolmentToken', { row, by })
-  const token: EnrolmentToken = { server, orderKey: app.signer.orderThumbprint, secret }
-  return { token: enrolmentTokenPrefix + Buffer.from(JSON.stringify(token)).toString('base64url'), expiresAt }
-}
-
-type Kept = { readonly row: EnrolmentRow; readonly by: string }
-
-export const keepEnrolmentToken: Work<Kept, void> = async ({ enrolments, events }, { row, by }, { at }) => {
-  await enrolments.create(row)
-  const data = { forDevice: row.forDevice, expiresAt: row.expiresAt.getTime() }
-  await events.append(serverChain, { kind: 'enrolment.token_made', actor: by, alarm: false, data }, at)
-}
 
 /** A device that is known before it has enrolled, so that its id can be given out. */
 export async function announceDevice(app: App, name: string): Promise<string> {
@@ -75,6 +33,9 @@ const blank = (id: string, name: string, at: Date): Device => ({
   head: { sequence: 0, digest: '' },
   reportedHead: null,
   progress: null,
+  givenName: null,
+  keyRevokedAt: null,
+  retiredAt: null,
 })
 
 /**
@@ -114,21 +75,24 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
   const token = await rooms.enrolments.find(digest(asked.request.secret))
   if (token === null) throw refused('the token is not known here')
   if (token.usedByKey !== null) return sameAnswer(token, thumbprint)
+  if (token.revokedAt !== null) throw refused('the token has been revoked')
   if (token.expiresAt <= at) throw refused('the token has expired; ask for a new one')
 
-  if ('refused' in asked.former) throw refused(asked.former.refused)
-  const id = token.forDevice ?? asked.former.id
+  const id = token.forDevice ?? vouchedFor(asked.former)
   const before = id === null ? null : await rooms.devices.find(id)
   // Statements begin anew with an enrolment: those recorded under a key that was used before would be taken again.
   if (await rooms.enrolments.hasUsed(thumbprint))
     throw refused('this key has been used; enrol with a new one')
   const device = before ?? blank(asked.newId, asked.request.facts.hostName, at)
   if (before === null) await rooms.devices.create(device)
-  else await retire(rooms, before, at)
+  // What one that may not speak had is over already, but for what was asked since and never offered: that waits for it.
+  else if (stateOf(before) === 'Enrolled') await endActions(rooms, before.id, 'device_reenrolled', at)
 
   const { facts, capabilities } = asked.request
   const key = { key: asked.message.key, keyThumbprint: thumbprint, order: startOrder(thumbprint) }
-  await rooms.devices.save({ ...device, ...key, ...portrayed(device, facts, at), capabilities }, device)
+  const speaks = { keyRevokedAt: null, retiredAt: null }
+  const self = { ...portrayed(device, facts, at), capabilities }
+  await rooms.devices.save({ ...device, ...key, ...speaks, ...self }, device)
   await rooms.enrolments.use(token.secretDigest, { key: thumbprint, machineId: device.id })
   // The key itself too: once the device has another one, what it signed by this one can still be checked.
   const data = { key: thumbprint, publicKey: asked.message.key, again: before?.key != null }
@@ -141,16 +105,26 @@ function sameAnswer(token: EnrolmentRow, thumbprint: string): string {
   return token.machineId
 }
 
-/** What the device held is gone with its former key (`core/action.ts`, device_gone). */
-async function retire({ actions }: Rooms, device: Device, at: Date): Promise<void> {
-  if (device.key === null) return
-  for (const action of await actions.liveOf(device.id)) {
-    await actions.advance(action, { kind: 'device_gone', reason: 'device_reenrolled' }, at)
+/** Nothing more will be heard of what the device had (`core/action.ts`, device_gone). */
+export async function endActions(
+  { actions }: Rooms,
+  machineId: string,
+  reason: GoneReason,
+  at: Date,
+): Promise<void> {
+  for (const action of await actions.liveOf(machineId)) {
+    await actions.advance(action, { kind: 'device_gone', reason }, at)
   }
 }
 
 /** The device whose former key vouches for the new one (null where nobody does), or why that does not hold. */
 type Voucher = { readonly id: string | null } | { readonly refused: string }
+
+/** @throws Refusal Unauthorized where the former key does not vouch for the new one */
+function vouchedFor(former: Voucher): string | null {
+  if ('refused' in former) throw refused(former.refused)
+  return former.id
+}
 
 /** Not thrown: after a lost answer the former key is no longer the device's, and the same answer is owed all the same. */
 async function provenFormer(app: App, former: string | null, newKey: string): Promise<Voucher> {
@@ -164,5 +138,7 @@ async function provenFormer(app: App, former: string | null, newKey: string): Pr
   // The key was looked up by the header's device; the signed text must name the same one.
   const device = await find(message.payload.machineId)
   if (device?.keyThumbprint !== message.thumbprint) return { refused: 'the former key is not that device’s' }
-  return { id: device.id }
+  // A key that was revoked may be in other hands, and must not become the next one.
+  const silent = whySilent(device)
+  return silent === null ? { id: device.id } : { refused: silent.replace(/\.$/, '') }
 }

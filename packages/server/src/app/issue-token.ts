@@ -1,3 +1,4 @@
+import { judgeSecret } from '../core/application.ts'
 import type { App } from './ports.ts'
 
 export const tokenLifetimeMs = 3_600_000
@@ -32,10 +33,13 @@ export interface TokenRequest {
   readonly ownUrls: readonly string[]
 }
 
-/** Why no token is given, in the words of RFC 6749 5.2. */
-export type TokenRefusal = 'invalid_client' | 'invalid_scope'
+/** Why no token is given. What the wire says of each stands in `http/oauth/token.ts`. */
+export type TokenRefusal = 'wrong_client' | 'expired_secret' | 'disabled_application' | 'unknown_resource'
 
-/** A token for an application by its secret, with the permissions that it has been given. */
+/**
+ * A token for an application by one of its secrets, with the permissions that it has been given. That an application is there, or
+ * is disabled, learns only who has a secret of it.
+ */
 export async function issueToken(
   app: App,
   request: TokenRequest,
@@ -43,8 +47,11 @@ export async function issueToken(
   const application = await app.store.read('application', request.clientId)
   // Digests are compared, so the time taken says nothing of the secret.
   const given = app.digest(request.clientSecret)
-  if (application === null || application.secretDigest !== given) return { refused: 'invalid_client' }
-  if (!isOurResource(request.resource, request.ownUrls)) return { refused: 'invalid_scope' }
+  const worth = application === null ? 'wrong' : judgeSecret(application, given, app.now())
+  if (application === null || worth === 'wrong') return { refused: 'wrong_client' }
+  if (worth === 'expired') return { refused: 'expired_secret' }
+  if (!application.isEnabled) return { refused: 'disabled_application' }
+  if (!isOurResource(request.resource, request.ownUrls)) return { refused: 'unknown_resource' }
   const claims = {
     aud: request.resource,
     appid: application.id,

@@ -1,6 +1,7 @@
 /** What the use cases need of the world, in their own words. Each is implemented by one folder beside this one. */
 import type { ActionType, ChainHead, CommandOutcome, LimitClass, Progress } from '@countermand/contract'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
+import type { Application } from '../core/application.ts'
 import type { CancelStep } from '../core/cancel-step.ts'
 import type { Device } from '../core/device.ts'
 import type { Policies } from '../core/policies.ts'
@@ -231,37 +232,49 @@ export interface LibraryRows {
   remove(fileName: string): Promise<boolean>
 }
 
-export interface Application {
-  readonly id: string
-  readonly objectId: string
-  readonly name: string
-  /** SHA-256 of the secret, base64url: a secret is 256 random bits, so there is nothing to guess. */
-  readonly secretDigest: string
-  readonly permissions: readonly string[]
-}
+/** What an application may now, whatever its tokens say. */
+export type Standing = Pick<Application, 'name' | 'isEnabled' | 'permissions'>
 
 export interface ApplicationRows {
   find(id: string): Promise<Application | null>
+  /** In the order in which they were made. */
+  list(): Promise<readonly Application[]>
+  /** By id, in small letters; those that there are not are left out. */
+  standingOf(ids: readonly string[]): Promise<ReadonlyMap<string, Standing>>
   create(application: Application): Promise<void>
+  /** Whoever saves appends to the server's chain besides: that is where one of two is overtaken. */
+  save(application: Application): Promise<void>
 }
 
 /** A one-time token. The device that used it gets the same answer again; another one gets none. */
 export interface EnrolmentRow {
+  readonly id: string
   readonly secretDigest: string
+  /** Null for a token that was made before this was written down. */
+  readonly createdAt: Date | null
+  readonly createdBy: string | null
   /** The existing device that it is for; null makes a new one. */
   readonly forDevice: string | null
   readonly expiresAt: Date
   readonly usedByKey: string | null
   readonly machineId: string | null
+  readonly revokedAt: Date | null
 }
 
 export interface EnrolmentRows {
   find(secretDigest: string): Promise<EnrolmentRow | null>
+  findById(id: string): Promise<EnrolmentRow | null>
+  /** Newest first. */
+  list(): Promise<readonly EnrolmentRow[]>
   create(row: EnrolmentRow): Promise<void>
   /** Has a device enrolled with this key, by whatever token? */
   hasUsed(key: string): Promise<boolean>
-  /** Once; of two at the same time, one is overtaken. */
+  /** Once, and not after it was revoked; of two at the same time, one is overtaken. */
   use(secretDigest: string, by: { readonly key: string; readonly machineId: string }): Promise<void>
+  /** Only one that has not been used; of two at the same time, one is overtaken. */
+  revoke(id: string, at: Date): Promise<void>
+  /** All that were made for this device and have not been used; answers their ids. */
+  revokeFor(machineId: string, at: Date): Promise<readonly string[]>
 }
 
 /** What a caller has asked once, under a key of its own (`Idempotency-Key`). */

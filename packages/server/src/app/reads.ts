@@ -24,6 +24,10 @@ export const reads = {
   libraryFile: ({ library }: Rooms, fileName: string) => library.find(fileName),
   libraryFiles: ({ library }: Rooms, _all: null) => library.list(),
   application: ({ applications }: Rooms, id: string) => applications.find(id),
+  applications: ({ applications }: Rooms, _all: null) => applications.list(),
+  standingOf: ({ applications }: Rooms, ids: readonly string[]) => applications.standingOf(ids),
+  enrolmentToken: ({ enrolments }: Rooms, id: string) => enrolments.findById(id),
+  enrolmentTokens: ({ enrolments }: Rooms, _all: null) => enrolments.list(),
   wantedFiles,
 } as const
 

@@ -11,7 +11,7 @@ import type { Action, Order } from '../core/action-shape.ts'
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseBeyondPlan, refuseSilent, type Policies } from '../core/policies.ts'
-import { inTheWay, isSame, refuseSecond, refuseUnable } from '../core/request.ts'
+import { inTheWay, isSame, refuseRetired, refuseSecond, refuseUnable } from '../core/request.ts'
 import { onceOf, sameAsBefore } from './once.ts'
 import type { App, Once, Rooms } from './ports.ts'
 
@@ -79,7 +79,7 @@ export interface What {
 /**
  * Issues an action of any type, if it may be asked of this device now. The same request again, under the same key, answers
  * with the action that it has led to.
- * @throws Refusal InvalidInput, ResourceNotFound, ClientVersionNotSupported and its like, ActiveRequestAlreadyExists, TooManyRequests
+ * @throws Refusal InvalidInput, ResourceNotFound, DisallowedOperation, ClientVersionNotSupported and its like, ActiveRequestAlreadyExists, TooManyRequests
  */
 export async function issueAction(
   rooms: Rooms,
@@ -93,6 +93,7 @@ export async function issueAction(
   const { machineId, once } = request
   const device = await rooms.devices.find(machineId)
   if (device === null) throw new Refusal('ResourceNotFound', `Machine ${machineId} was not found`)
+  refuseRetired(device, what.type)
   refuseUnable(device.capabilities, what.type, device.facts?.osPlatform ?? null)
   const parameters = await what.parametersOf(device)
   const action =

@@ -14,7 +14,7 @@ import {
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../core/action.ts'
-import { contradicts, judge, portrayed, taken, type Device } from '../core/device.ts'
+import { contradicts, judge, portrayed, taken, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
 import type { SyncResult } from './telemetry.ts'
@@ -33,6 +33,8 @@ export async function deviceByTicket(app: App, ticket: string): Promise<string> 
   if (device === null || ticketSubject(device.id, device.keyThumbprint ?? '') !== subject) {
     throw new Refusal('Unauthorized', 'The ticket is not valid or over; sync for a new one.')
   }
+  const silent = whySilent(device)
+  if (silent !== null) throw new Refusal('Unauthorized', silent)
   return machineId
 }
 
@@ -134,6 +136,8 @@ class Exchange {
     if (device === null || device.keyThumbprint !== keyThumbprint) {
       throw new Refusal('Unauthorized', 'The key of this device is no longer valid.')
     }
+    const silent = whySilent(device)
+    if (silent !== null) throw new Refusal('Unauthorized', silent)
     switch (judge(device.order, { ...this.statement, digest: this.cause.digest }, this.isFromBefore())) {
       case 'replay':
       case 'late':

@@ -1,11 +1,13 @@
 /** Everything that changes rows, by name. What each does stands with its use case. */
+import { changeApplication, dropSecret, keepApplication, keepSecret } from './administer-applications.ts'
+import { keepName, retire, revokeKey } from './administer-devices.ts'
 import { requestCancel } from './cancel-action.ts'
-import { enrol, keepDevice, keepEnrolmentToken } from './enrol-device.ts'
+import { enrol, keepDevice } from './enrol-device.ts'
+import { dropEnrolmentToken, keepEnrolmentToken } from './enrolment-tokens.ts'
 import { expireAction } from './expire-actions.ts'
 import { forgetKeys } from './once.ts'
 import { keepLibraryFile, removeLibraryFile } from './library-files.ts'
 import { keepLabels } from './label-devices.ts'
-import type { Application, Rooms } from './ports.ts'
 import { issueCollection } from './request-collection.ts'
 import { issueLiveResponse } from './request-live-response.ts'
 import { issueScan } from './request-scan.ts'
@@ -22,10 +24,17 @@ export const writes = {
   enrol,
   keepDevice,
   keepLabels,
+  keepName,
+  retire,
+  revokeKey,
   keepEnrolmentToken,
+  dropEnrolmentToken,
   keepLibraryFile,
   removeLibraryFile,
-  keepApplication: ({ applications }: Rooms, application: Application) => applications.create(application),
+  keepApplication,
+  changeApplication,
+  keepSecret,
+  dropSecret,
 } as const
 
 export type Writes = typeof writes

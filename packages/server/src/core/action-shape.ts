@@ -118,6 +118,9 @@ export type DeviceEvent =
   | { readonly kind: 'unkillable'; readonly detail: string }
   | { readonly kind: 'journal_lost' }
 
+/** Why nothing more can be heard of what a device had. */
+export type GoneReason = Extract<Reason, 'device_reenrolled' | 'device_removed' | 'key_revoked'>
+
 /** What the server itself brings about. */
 export type ServerEvent =
   /** Its time has come. */
@@ -125,7 +128,7 @@ export type ServerEvent =
   | { readonly kind: 'offered' }
   | { readonly kind: 'cancel_sent' }
   | { readonly kind: 'deadline_passed' }
-  | { readonly kind: 'device_gone'; readonly reason: 'device_reenrolled' | 'device_removed' }
+  | { readonly kind: 'device_gone'; readonly reason: GoneReason }
 
 /** What a person or a program asks for. The only events that can be refused. */
 export type CallerEvent =

@@ -1,6 +1,15 @@
 /** The lifecycle of an action: what is possible, what follows. The one place that decides either. */
 import type { CancelState, CommandOutcome, Phase, Proof, Reason } from '@countermand/contract'
-import type { Action, ActionEvent, CallerEvent, Cancel, DeviceEvent, Effect, Order } from './action-shape.ts'
+import type {
+  Action,
+  ActionEvent,
+  CallerEvent,
+  Cancel,
+  DeviceEvent,
+  Effect,
+  GoneReason,
+  Order,
+} from './action-shape.ts'
 import { cancelLimitMs, deadlineOf } from './deadline.ts'
 import { Refusal } from './errors.ts'
 import { late } from './late.ts'
@@ -291,7 +300,7 @@ function timedOut(action: Action, reason: Reason): Partial<Action> {
 }
 
 /** A wiped device's copies are gone with it, but what they did is not known. */
-function deviceGone(action: Action, reason: 'device_reenrolled' | 'device_removed'): Partial<Action> {
+function deviceGone(action: Action, reason: GoneReason): Partial<Action> {
   // A cancel stays undelivered: what still runs on the same host under another key is to be stopped all the same.
   if (!waiting.includes(action.phase)) return timedOut(action, reason)
   return { phase: 'cancelled', proof: 'never_offered', reason, effect: { state: 'none', residues: [] } }

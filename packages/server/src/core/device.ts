@@ -1,5 +1,6 @@
 /** What the server knows of a device, and the order in which it takes its statements. */
 import type { Capabilities, ChainHead, Facts, Machine, Progress } from '@countermand/contract'
+import { Refusal } from './errors.ts'
 import { seenAddresses, seenLogons, type AddressSeen, type Logon } from './sightings.ts'
 
 export interface Device {
@@ -26,6 +27,55 @@ export interface Device {
   readonly reportedHead: ChainHead | null
   /** How far its actions are, as its last statement had it; null where that said nothing. */
   readonly progress: readonly Progress[] | null
+  /** By people; it stands instead of its own. Null where nobody gave it one. */
+  readonly givenName: string | null
+  /** Since then its key may not speak, until it has enrolled anew. */
+  readonly keyRevokedAt: Date | null
+  /** Out of service since then, until it has enrolled anew. */
+  readonly retiredAt: Date | null
+}
+
+/** Two of them may not speak: a key that was revoked, and a device that was retired. */
+export type DeviceState = 'Announced' | 'Enrolled' | 'KeyRevoked' | 'Retired'
+
+export function stateOf({
+  key,
+  keyRevokedAt,
+  retiredAt,
+}: Pick<Device, 'key' | 'keyRevokedAt' | 'retiredAt'>): DeviceState {
+  if (retiredAt !== null) return 'Retired'
+  if (key === null) return 'Announced'
+  return keyRevokedAt === null ? 'Enrolled' : 'KeyRevoked'
+}
+
+/** Why what a device signs is not taken, though its signature holds; null where it is. */
+export function whySilent(device: Device): string | null {
+  switch (stateOf(device)) {
+    case 'Retired':
+      return 'This device was retired here. To bring it back, enrol it again with a token that was made for it.'
+    case 'KeyRevoked':
+      return 'The key of this device was revoked here. Enrol it again with a token that was made for it.'
+    case 'Announced':
+    case 'Enrolled':
+      return null
+  }
+}
+
+/** In characters; what DNS allows a whole name. */
+const longestName = 253
+
+/** A given name stands where clients expect that of a host. @throws Refusal InvalidInput; null takes it back */
+export function renamed(device: Device, givenName: string | null): Device {
+  if (
+    givenName !== null &&
+    (givenName.length > longestName || !/^[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?$/.test(givenName))
+  ) {
+    throw new Refusal(
+      'InvalidInput',
+      `A displayName must be like a host's: letters, digits, "-", "_" and ".", at most ${longestName} characters.`,
+    )
+  }
+  return { ...device, givenName, name: givenName ?? device.facts?.hostName ?? device.name }
 }
 
 /** What a device says of itself, as it is kept of it. */
@@ -36,7 +86,7 @@ export function portrayed(
 ): Pick<Device, 'name' | 'facts' | 'addresses' | 'logons'> {
   const { lastSeen } = device
   return {
-    name: facts.hostName,
+    name: device.givenName ?? facts.hostName,
     facts,
     addresses: seenAddresses(device.addresses, facts, { at, lastSeen }),
     logons: seenLogons(device.logons, facts, at),

@@ -8,6 +8,7 @@ import {
 } from '@countermand/contract'
 import type { Action } from './action-shape.ts'
 import { isOpen, isOutstanding } from './action.ts'
+import type { Device } from './device.ts'
 import { Refusal } from './errors.ts'
 import { statusOf } from './status.ts'
 
@@ -30,6 +31,12 @@ export const isSame = (action: Action, asked: Pick<Action, 'type' | 'scope' | 'p
   action.type === asked.type &&
   action.scope === asked.scope &&
   canonical(action.parameters) === canonical(asked.parameters)
+
+/** @throws Refusal DisallowedOperation of a device that is out of service */
+export function refuseRetired({ id, retiredAt }: Pick<Device, 'id' | 'retiredAt'>, type: ActionType): void {
+  if (retiredAt === null) return
+  throw new Refusal('DisallowedOperation', `${type} is not possible: machine ${id} was retired.`)
+}
 
 /** @throws Refusal when the device has said that it cannot do this. A device that has said nothing yet is believed able. */
 export function refuseUnable(capabilities: Capabilities, type: ActionType, platform: string | null): void {

@@ -4,7 +4,16 @@ import { SignJWT, exportSPKI, generateKeyPair, importJWK, type CryptoKey, type J
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { operations } from '@countermand/contract'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
-import { hour, minute, openServer, type Answer, type Asked, type TestServer } from '../testing/server.ts'
+import {
+  expectStatus,
+  hour,
+  minute,
+  openServer,
+  type Answer,
+  type Asked,
+  type Client,
+  type TestServer,
+} from '../testing/server.ts'
 
 type Row = readonly [
   method: Asked['method'],
@@ -27,6 +36,7 @@ const respond = [
   'Machine.StopAndQuarantine',
   'Machine.LiveResponse',
 ]
+const administer = ['Countermand.Administer']
 const rows: readonly Row[] = [
   ['GET', '/api/machineactions', read],
   ['GET', '/api/machineactions/$count', read],
@@ -63,7 +73,20 @@ const rows: readonly Row[] = [
   ['POST', '/api/libraryfiles', ['Library.Manage']],
   ['DELETE', '/api/libraryfiles/x', ['Library.Manage']],
   ['GET', `/api/countermand/actions/${id}/events`, read],
-  ['POST', '/api/countermand/enrolmenttokens', ['Countermand.Administer']],
+  ['GET', '/api/countermand/applications', administer],
+  ['POST', '/api/countermand/applications', administer],
+  ['GET', `/api/countermand/applications/${id}`, administer],
+  ['PATCH', `/api/countermand/applications/${id}`, administer],
+  ['POST', `/api/countermand/applications/${id}/secrets`, administer],
+  ['DELETE', `/api/countermand/applications/${id}/secrets/${id}`, administer],
+  ['GET', '/api/countermand/enrolmenttokens', administer],
+  ['POST', '/api/countermand/enrolmenttokens', administer],
+  ['DELETE', `/api/countermand/enrolmenttokens/${id}`, administer],
+  ['GET', '/api/countermand/devices', administer],
+  ['GET', '/api/countermand/devices/x', administer],
+  ['PATCH', '/api/countermand/devices/x', administer],
+  ['POST', '/api/countermand/devices/x/retire', administer],
+  ['POST', '/api/countermand/devices/x/revokekey', administer],
 ]
 const everyPermission = [...new Set(rows.flatMap(([, , permissions]) => permissions))]
 
@@ -123,6 +146,22 @@ async function expired(): Promise<string> {
   return `Bearer ${token}`
 }
 
+/** As an administrator does, who is another application. */
+async function change(client: Client, body: object): Promise<void> {
+  const path = `/api/countermand/applications/${client.id}`
+  const token = await server.token('Countermand.Administer')
+  expectStatus(200, await server.ask({ method: 'PATCH', path, token, body }))
+}
+
+/** It was good a moment ago, and is remembered by the server. */
+async function ofDisabled(): Promise<string> {
+  const client = await server.client(everyPermission)
+  const authorization = `Bearer ${await server.tokenOf(client)}`
+  expectStatus(200, await sent('GET', '/api/machines', authorization))
+  await change(client, { enabled: false })
+  return authorization
+}
+
 const none: Readonly<Record<string, () => Promise<string | null>>> = {
   'no token': () => Promise.resolve(null),
   'another scheme': async () => `Basic ${await server.token(...everyPermission)}`,
@@ -136,6 +175,7 @@ const none: Readonly<Record<string, () => Promise<string | null>>> = {
   'an HS256 token with the public key for a secret': signedWithThePublicKey,
   'a token whose claims were changed': changed,
   'a token that has expired': expired,
+  'a token of an application that was disabled since': ofDisabled,
 }
 
 const sent = (method: Asked['method'], path: string, authorization: string | null): Promise<Answer> =>
@@ -187,6 +227,21 @@ describe.each(each)('%s %s', (method, path, permissions, besides) => {
       'Forbidden',
       `The application does not have any of the required application permissions (${names}) to access the resource.`,
     )
+  })
+
+  test('refuses with 403 what was taken from the application since it got its token', async () => {
+    const client = await server.client([...permissions, ...besides])
+    const authorization = `Bearer ${await server.tokenOf(client)}`
+    const before = await sent(method, path, authorization)
+    assert.ok(before.status !== 401 && before.status !== 403, before.text)
+    await change(client, {
+      permissions: ['User.Read.All', 'Countermand.Force'].filter((name) => !permissions.includes(name)),
+    })
+    const answer = await sent(method, path, authorization)
+    assert.equal(answer.status, 403, answer.text)
+    checkError(answer, 'Forbidden', [
+      /^The application does not have any of the required application permissions/,
+    ])
   })
 
   test.each(permissions)('lets %s alone through', async (permission) => {

@@ -3,21 +3,28 @@ import type { App } from '../app/ports.ts'
 import { isOurResource } from '../app/issue-token.ts'
 import { Refusal } from '../core/errors.ts'
 import type { Caller } from '../core/permission.ts'
+import { openStanding, type StandingOf } from './standing.ts'
 
 /** More tokens than this at once are not kept; the oldest goes first. */
 const mostKept = 10_000
 
+/** What one of our tokens says; it does not change while the token lives. */
 interface Known {
-  readonly caller: Caller
+  readonly clientId: string
+  readonly permissions: readonly string[]
   readonly audience: string
   readonly expiresAt: number
 }
 
 export type Authenticate = (authorization: string | undefined, ownUrls: readonly string[]) => Promise<Caller>
 
-/** A token is verified once and then known until it expires: a look into a map instead of a signature. */
+/**
+ * A token is verified once and then known until it expires: a look into a map instead of a signature. What it is worth is asked
+ * each time.
+ */
 export function openAuthenticate(app: App): Authenticate {
   const known = new Map<string, Known>()
+  const standingOf = openStanding(app)
   return async (authorization, ownUrls) => {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
     if (token === undefined) throw unauthorized('The authorization header with a bearer token is missing.')
@@ -33,7 +40,7 @@ export function openAuthenticate(app: App): Authenticate {
     if (!isOurResource(found.audience, ownUrls)) {
       throw new Refusal('Forbidden', `The token was issued for another audience: ${found.audience}.`)
     }
-    return found.caller
+    return callerNow(standingOf, found)
   }
 }
 
@@ -42,7 +49,7 @@ const unauthorized = (message: string): Refusal => new Refusal('Unauthorized', m
 async function verify(app: App, token: string): Promise<Known> {
   const claims = await app.signer.verifyToken(token, app.now())
   if (claims === null) throw unauthorized('The token is not valid or has expired.')
-  const { aud, exp, appid, app_displayname: name, roles } = claims
+  const { aud, exp, appid, roles } = claims
   if (
     typeof aud !== 'string' ||
     typeof exp !== 'number' ||
@@ -52,11 +59,18 @@ async function verify(app: App, token: string): Promise<Known> {
     throw unauthorized('The token lacks claims that it needs.')
   }
   const permissions = roles.filter((role): role is string => typeof role === 'string')
-  const caller: Caller = {
+  return { clientId: appid, permissions, audience: aud, expiresAt: exp * 1000 }
+}
+
+/** What was taken from the application since is taken from its token; what it was given since needs a new one. */
+async function callerNow(standingOf: StandingOf, { clientId, permissions }: Known): Promise<Caller> {
+  const standing = await standingOf(clientId)
+  if (standing === null) throw unauthorized(`The application ${clientId} is not known here.`)
+  if (!standing.isEnabled) throw unauthorized(`The application ${standing.name} (${clientId}) is disabled.`)
+  return {
     kind: 'app',
-    id: appid,
-    name: typeof name === 'string' ? name : appid,
-    permissions,
+    id: clientId,
+    name: standing.name,
+    permissions: permissions.filter((name) => standing.permissions.includes(name)),
   }
-  return { caller, audience: aud, expiresAt: exp * 1000 }
 }

@@ -2,8 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import {
   alerts,
+  applications,
   awaitedResponses,
   defaultBodyLimit,
+  devices,
   enrolmentTokens,
   events,
   libraryFiles,
@@ -17,9 +19,11 @@ import type { App } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
 import { alertHandlers } from './alerts.ts'
+import { applicationHandlers } from './applications.ts'
 import { openAuthenticate } from './authenticate.ts'
 import { awaitedResponseHandlers } from './awaited-responses.ts'
 import { baseOf } from './base-url.ts'
+import { deviceHandlers } from './devices.ts'
 import { mountExchange } from './device/exchange.ts'
 import { mountTransfers } from './device/transfers.ts'
 import { mountWake } from './device/wake.ts'
@@ -83,7 +87,9 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   mount(server, parts, machineLabels, machineLabelHandlers)
   mount(server, parts, alerts, alertHandlers)
   mount(server, parts, libraryFiles, libraryFileHandlers)
+  mount(server, parts, applications, applicationHandlers)
   mount(server, parts, enrolmentTokens, enrolmentTokenHandlers)
+  mount(server, parts, devices, deviceHandlers)
   mount(server, parts, events, openEventHandlers(server, app))
 
   mountTokens(server, app, publicUrl)

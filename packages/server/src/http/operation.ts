@@ -1,11 +1,14 @@
 /** Mounts rows of the contract on their handlers; the order of the checks stands in `index.ts`. */
 import type { BodyOf, Operation, Operations, ParamsOf, ReplyOf, Target } from '@countermand/contract'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { findApplication } from '../app/administer-applications.ts'
+import { findEnrolmentToken } from '../app/enrolment-tokens.ts'
 import { findLibraryFile } from '../app/library-files.ts'
-import type { App, LibraryEntry } from '../app/ports.ts'
+import type { App, EnrolmentRow, LibraryEntry } from '../app/ports.ts'
 import { findAction } from '../app/read-action.ts'
 import { findDevice, findDeviceNamed } from '../app/read-device.ts'
 import type { Action } from '../core/action-shape.ts'
+import type { Application } from '../core/application.ts'
 import type { Device } from '../core/device.ts'
 import type { Caller } from '../core/permission.ts'
 import type { Refusal } from '../core/errors.ts'
@@ -20,6 +23,8 @@ interface Targets {
   readonly machine: Device
   readonly machineOrName: Device
   readonly libraryFile: LibraryEntry
+  readonly application: Application
+  readonly enrolmentToken: EnrolmentRow
 }
 
 /** What a handler is given: everything has been checked by then. */
@@ -139,7 +144,7 @@ async function whyMissing(app: App, request: FastifyRequest): Promise<Refusal | 
 export const findTarget =
   (app: App): Check =>
   async (row, request) => {
-    const { id = '', fileName = '' } = paramsOf(request)
+    const { id = '', fileName = '', clientId = '' } = paramsOf(request)
     switch (row.target) {
       case 'none':
       case 'machineActionId':
@@ -155,6 +160,12 @@ export const findTarget =
         return
       case 'libraryFile':
         request.checked.target = await findLibraryFile(app, fileName)
+        return
+      case 'application':
+        request.checked.target = await findApplication(app, clientId)
+        return
+      case 'enrolmentToken':
+        request.checked.target = await findEnrolmentToken(app, id)
         return
     }
   }

@@ -2,18 +2,23 @@
 import { commandsOf } from '@countermand/contract'
 import type {
   ActionEventEntry,
+  Application,
   Command,
   CommandOutcome,
+  DeviceEntry,
+  EnrolmentTokenEntry,
   LibraryFile,
   LiveResponseCommand,
   Machine,
   MachineAction,
+  PasswordCredential,
   User,
 } from '@countermand/contract'
-import type { LibraryEntry, StoredEvent } from '../app/ports.ts'
+import type { EnrolmentRow, LibraryEntry, StoredEvent } from '../app/ports.ts'
 import type { Shown } from '../app/read-progress.ts'
 import type { Action } from '../core/action-shape.ts'
-import { healthOf, type Device } from '../core/device.ts'
+import type { Application as KnownApplication, Secret } from '../core/application.ts'
+import { healthOf, stateOf, type Device } from '../core/device.ts'
 import { cancelledAt, statusOf } from '../core/status.ts'
 
 /** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
@@ -164,7 +169,7 @@ export function toMachine(device: Device, now: Date): Machine {
     aadDeviceId: null,
     machineTags: [...device.tags],
     defenderAvStatus: 'NotSupported',
-    onboardingStatus: device.key === null ? 'CanBeOnboarded' : 'Onboarded',
+    onboardingStatus: stateOf(device) === 'Enrolled' ? 'Onboarded' : 'CanBeOnboarded',
     osArchitecture: facts?.osArchitecture ?? null,
     managedBy: 'Unknown',
     managedByStatus: 'Unknown',
@@ -174,8 +179,9 @@ export function toMachine(device: Device, now: Date): Machine {
 }
 
 /** The latest first. Accounts are the host's own here, so the host is their domain. */
-export const toUsers = ({ name: domain, logons }: Device): User[] =>
-  logons.toReversed().map(({ user, types, firstSeen, lastSeen }) => ({
+export function toUsers({ name, facts, logons }: Device): User[] {
+  const domain = facts?.hostName ?? name
+  return logons.toReversed().map(({ user, types, firstSeen, lastSeen }) => ({
     id: `${domain}\\${user}`,
     accountName: user,
     accountDomain: domain,
@@ -186,6 +192,7 @@ export const toUsers = ({ name: domain, logons }: Device): User[] =>
     isOnlyNetworkUser: false,
     accountSid: null,
   }))
+}
 
 export const toLibraryFile = (entry: LibraryEntry): LibraryFile => ({
   fileName: entry.fileName,
@@ -207,4 +214,55 @@ export const toEventEntry = (event: StoredEvent): ActionEventEntry => ({
   previous: event.previous,
   digest: event.digest,
   statement: event.statement,
+})
+
+/** Never the secrets' digests. */
+export const toApplication = (application: KnownApplication): Application => ({
+  clientId: application.id,
+  objectId: application.objectId,
+  displayName: application.name,
+  enabled: application.isEnabled,
+  permissions: [...application.permissions],
+  createdDateTime: maybe(application.createdAt),
+  passwordCredentials: application.secrets.map(toPasswordCredential),
+})
+
+export const toPasswordCredential = (secret: Secret): PasswordCredential => ({
+  keyId: secret.keyId,
+  displayName: secret.name,
+  hint: secret.hint,
+  startDateTime: maybe(secret.startsAt),
+  endDateTime: maybe(secret.endsAt),
+})
+
+export const toEnrolmentTokenEntry = (row: EnrolmentRow, now: Date): EnrolmentTokenEntry => ({
+  id: row.id,
+  state:
+    row.usedByKey !== null
+      ? 'Used'
+      : row.revokedAt !== null
+        ? 'Revoked'
+        : row.expiresAt <= now
+          ? 'Expired'
+          : 'Valid',
+  createdDateTimeUtc: maybe(row.createdAt),
+  createdBy: row.createdBy,
+  expirationDateTimeUtc: timestamp(row.expiresAt),
+  machineId: row.forDevice,
+  usedBy: row.machineId,
+  revokedDateTimeUtc: maybe(row.revokedAt),
+})
+
+export const toDeviceEntry = (device: Device): DeviceEntry => ({
+  id: device.id,
+  state: stateOf(device),
+  displayName: device.givenName,
+  hostName: device.facts?.hostName ?? null,
+  computerDnsName: device.name,
+  keyThumbprint: device.keyThumbprint,
+  agentVersion: device.facts?.agentVersion ?? null,
+  firstSeen: timestamp(device.firstSeen),
+  lastSeen: maybe(device.lastSeen),
+  keyRevokedDateTimeUtc: maybe(device.keyRevokedAt),
+  retiredDateTimeUtc: maybe(device.retiredAt),
 })

@@ -2,6 +2,7 @@
 import { chmod, open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { applicationPermissions } from '@countermand/contract'
+import { listApplications, makeApplication } from '../app/administer-applications.ts'
 import type { App } from '../app/ports.ts'
 
 /** `credentials.json`; what a playbook needs to talk to this server. */
@@ -27,11 +28,12 @@ const parse = (text: string): Credentials => JSON.parse(text)
 
 /** Makes the first application. Its secret is kept here as a digest only. */
 export async function makeCredentials(app: App, publicUrl: string): Promise<Credentials> {
-  const secret = app.ids.secret()
-  const id = app.ids.guid()
-  const row = { id, objectId: app.ids.guid(), name: 'first application', secretDigest: app.digest(secret) }
-  await app.store.write('keepApplication', { ...row, permissions: applicationPermissions })
-  return { ...addresses(app, publicUrl), clientId: id, clientSecret: secret, machineId: null }
+  const others = await listApplications(app)
+  // Who has removed the file gets a way in again; the application that it told of stays, until somebody disables it.
+  const name = others.length === 0 ? 'first application' : `first application ${others.length + 1}`
+  const asked = { name, permissions: applicationPermissions, expiresInDays: null, by: 'first start' }
+  const { made, secretText } = await makeApplication(app, asked)
+  return { ...addresses(app, publicUrl), clientId: made.id, clientSecret: secretText, machineId: null }
 }
 
 /** Where this server is reached now, which may be elsewhere than at its first start. */

@@ -145,6 +145,9 @@ const toRow = (device: Device): Omit<Insertable<DeviceRow>, 'tags' | 'device_val
   statement_order: JSON.stringify(device.order),
   reported_head: device.reportedHead && JSON.stringify(device.reportedHead),
   progress: device.progress && JSON.stringify(device.progress),
+  given_name: device.givenName,
+  key_revoked_at: device.keyRevokedAt?.getTime() ?? null,
+  retired_at: device.retiredAt?.getTime() ?? null,
 })
 
 const toDevice = (row: Found): Device => ({
@@ -164,6 +167,9 @@ const toDevice = (row: Found): Device => ({
   order: JSON.parse(row.statement_order),
   reportedHead: row.reported_head === null ? null : JSON.parse(row.reported_head),
   progress: row.progress === null ? null : JSON.parse(row.progress),
+  givenName: row.given_name,
+  keyRevokedAt: row.key_revoked_at === null ? null : new Date(row.key_revoked_at),
+  retiredAt: row.retired_at === null ? null : new Date(row.retired_at),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })
 

@@ -153,6 +153,36 @@ onEachDatabase((database) => {
     rmSync(dataFolder, { recursive: true })
   })
 
+  test('a database from before 0006 has applications with the secret that they had, tokens that can be revoked, and devices', async () => {
+    const databaseUrl = await database.fresh()
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const file = join(dataFolder, 'countermand.db')
+    const db = databaseUrl === null ? openSqlite(file, 'alone').db : openPostgres(databaseUrl)
+    await migrate(db, '0005-labels-and-sightings')
+    await sql`insert into applications (id, object_id, name, secret_digest, permissions)
+      values ('client', 'object', 'a playbook', 'digest', '["Machine.Scan"]')`.execute(db)
+    for (const digest of ['one', 'two'])
+      await sql`insert into enrolments (secret_digest, expires_at) values (${digest}, 17)`.execute(db)
+    const order = JSON.stringify(deviceOf('device').order)
+    await sql`insert into devices (id, name, name_key, capabilities, first_seen, tags, statement_order)
+      values ('device', 'x', 'x', '{}', 1, '[]', ${order})`.execute(db)
+
+    await migrate(db)
+    const { applications, enrolments, devices } = roomsOf(db, nothingTouched())
+    const { secrets, isEnabled, permissions, createdAt } = (await applications.find('client')) ?? {}
+    assert.deepEqual([isEnabled, permissions, createdAt], [true, ['Machine.Scan'], null])
+    const [secret, ...more] = secrets ?? []
+    assert.deepEqual([secret?.digest, secret?.endsAt, secret?.hint, more], ['digest', null, null, []])
+    assert.match(secret?.keyId ?? '', /^[0-9a-f-]{36}$/)
+    const tokens = await enrolments.list()
+    assert.equal(new Set(tokens.map(({ id }) => id)).size, 2)
+    assert.deepEqual(await enrolments.findById(tokens[0]?.id ?? ''), tokens[0])
+    const { givenName, keyRevokedAt, retiredAt } = (await devices.find('device')) ?? {}
+    assert.deepEqual([givenName, keyRevokedAt, retiredAt], [null, null, null])
+    await db.destroy()
+    rmSync(dataFolder, { recursive: true })
+  })
+
   test('a server over a database that was opened before is the same installation, with all that was stored', async () => {
     const before = await openServer({ databaseUrl: await database.fresh() })
     await before.upload('run.sh')

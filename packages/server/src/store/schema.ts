@@ -64,6 +64,10 @@ export interface DeviceRow {
   /** Which addresses it had (`AddressSeen[]`), and who was signed in (`Logon[]`). */
   addresses: string
   logons: string
+  /** By people; while there is one it is also the `name`. */
+  given_name: string | null
+  key_revoked_at: number | null
+  retired_at: number | null
 }
 
 /** Head of each chain of events: a device's id, or `server`. Moved by compare-and-set, so that two cannot both append. */
@@ -116,16 +120,23 @@ export interface ApplicationRow {
   id: string
   object_id: string
   name: string
-  secret_digest: string
+  enabled: number
   permissions: string
+  /** `Secret[]`, times in milliseconds. */
+  secrets: string
+  created_at: number | null
 }
 
 export interface EnrolmentTokenRow {
+  id: string
   secret_digest: string
+  created_at: number | null
+  created_by: string | null
   for_device: string | null
   expires_at: number
   used_by_key: string | null
   machine_id: string | null
+  revoked_at: number | null
 }
 
 /** What a caller has asked under a key of its own. */

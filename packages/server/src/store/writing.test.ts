@@ -49,7 +49,15 @@ function doom({ rows, url }: TestStore): void {
     execute function doom()`)
 }
 
-const doomed = { id: 'doomed', objectId: '', name: 'doomed', secretDigest: '', permissions: [] }
+const doomed = {
+  id: 'doomed',
+  objectId: '',
+  name: 'doomed',
+  isEnabled: true,
+  permissions: [],
+  secrets: [],
+  createdAt: null,
+}
 
 onEachDatabase((database) => {
   let store: TestStore
@@ -117,7 +125,7 @@ onEachDatabase((database) => {
     doom(store)
     const ids = numbers(20).map((n) => `beside-${n}`)
     const [failed, ...beside] = await Promise.allSettled([
-      store.write('keepApplication', doomed),
+      store.write('keepApplication', { application: doomed, by: 'ann' }),
       ...ids.map((id) => store.write('makeDevice', deviceOf(id))),
     ])
     assert.equal(failed.status, 'rejected')

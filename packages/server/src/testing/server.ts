@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { MachineAction } from '@countermand/contract'
-import { makeEnrolmentToken } from '../app/enrol-device.ts'
+import { makeEnrolmentToken } from '../app/enrolment-tokens.ts'
 import type { App } from '../app/ports.ts'
 import { compose, type Running } from '../compose.ts'
 import { readConfig } from '../config/index.ts'
@@ -141,7 +141,7 @@ export async function openServer(options: ServerOptions = {}): Promise<TestServe
     whileDown()
     return openServer({ ...options, flags: [...flags, ...more], databaseUrl, before: { folder, clock } })
   }
-  return { app, http, folder, clock, rows, history, close, restart, ...helpers({ app, http, clock }) }
+  return { app, http, folder, clock, rows, history, close, restart, ...helpers({ app, http, clock, rows }) }
 }
 
 function startClock(): Clock {
@@ -166,16 +166,16 @@ function putKeys(folder: string, keys: ReadonlyMap<string, Buffer>): void {
   for (const [name, bytes] of keys) writeFileSync(join(folder, 'keys', name), bytes, { mode: 0o600 })
 }
 
-type Parts = Pick<TestServer, 'app' | 'http' | 'clock'>
+type Parts = Pick<TestServer, 'app' | 'http' | 'clock' | 'rows'>
 type Helpers = Omit<
   TestServer,
   'app' | 'http' | 'folder' | 'clock' | 'rows' | 'history' | 'close' | 'restart'
 >
 
-function helpers({ app, http, clock }: Parts): Helpers {
+function helpers({ app, http, clock, rows }: Parts): Helpers {
   const ask = <Body>(asked: Asked): Promise<Answer<Body>> => inject<Body>(http, asked)
   const client = (permissions: readonly string[], name = anyone): Promise<Client> =>
-    makeClient(app, permissions, name)
+    Promise.resolve(makeClient({ app, rows }, permissions, name))
   const tokenOf = ({ id, secret }: Client): Promise<string> =>
     fetchToken(ask, app.identity.tenantId, [id, secret])
   const tokenAs = keptTokens(clock, async (name, permissions) => tokenOf(await client(permissions, name)))
@@ -216,10 +216,23 @@ function keptTokens(
   }
 }
 
-async function makeClient(app: App, permissions: readonly string[], name: string): Promise<Client> {
-  const [id, objectId, secret] = [randomUUID(), randomUUID(), `secret of ${randomUUID()}`]
-  const row = { id, objectId, name, permissions, secretDigest: app.digest(secret) }
-  await app.store.write('keepApplication', row)
+/** Past the server: tests have several of one name, and want no events of them. */
+function makeClient(
+  { app, rows }: Pick<Parts, 'app' | 'rows'>,
+  permissions: readonly string[],
+  name: string,
+): Client {
+  const [id, secret] = [randomUUID(), `secret of ${randomUUID()}`]
+  const kept = { keyId: randomUUID(), name: null, hint: null, startsAt: null, endsAt: null }
+  const secrets = JSON.stringify([{ ...kept, digest: app.digest(secret) }])
+  rows.all(
+    'insert into applications (id, object_id, name, enabled, permissions, secrets) values (?, ?, ?, 1, ?, ?)',
+    id,
+    randomUUID(),
+    name,
+    JSON.stringify(permissions),
+    secrets,
+  )
   return { id, secret, name }
 }
 

@@ -125,6 +125,9 @@ export const deviceOf = (id: string): Device => ({
   head: { sequence: 0, digest: '' },
   reportedHead: null,
   progress: null,
+  givenName: null,
+  keyRevokedAt: null,
+  retiredAt: null,
 })
 
 export const orderOf = (id: string, machineId: string, createdAt = start): Order => ({

@@ -33,6 +33,11 @@ export interface HistoryParts {
   readonly restores: Restores
 }
 
+interface Silence {
+  key_revoked_at: number | null
+  retired_at: number | null
+}
+
 export class History {
   readonly actions = new Map<string, Replayed>()
   /** The statements that events name, and by whose key they hold. */
@@ -42,6 +47,8 @@ export class History {
   /** Whose head the server itself found not to fit, and what it said of the first of them. */
   readonly contradicting = new Set<string>()
   contradiction: Fault | null = null
+  /** Since when the device may not speak, as its row has it too. */
+  readonly silence: Silence = { key_revoked_at: null, retired_at: null }
 
   private readonly parts: HistoryParts
   private hearing: Hearing | null = null
@@ -98,6 +105,10 @@ export class History {
     }
     const signed = readStatement(kept)
     this.heard.set(digest, this.signer(signed, row.chain))
+    if (Object.values(this.silence).some((since) => since !== null)) {
+      const what = 'it was taken though the device was retired, or its key revoked, before'
+      throw new Fault('forged statement', signed.where, what)
+    }
     if (kept.at !== row.at) {
       throw new Fault('changed row', signed.where, 'the time at which it was taken is not that of its events')
     }
@@ -235,6 +246,13 @@ export class History {
     switch (row.kind) {
       case 'device.enrolled':
         this.taken = { seq: 0, news: 0 }
+        Object.assign(this.silence, { key_revoked_at: null, retired_at: null })
+        return
+      case 'device.key_revoked':
+        this.silence.key_revoked_at = row.at
+        return
+      case 'device.retired':
+        this.silence.retired_at = row.at
         return
       case 'device.cloned':
         if (data.digest !== row.statement || data.seq !== said?.seq)

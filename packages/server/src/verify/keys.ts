@@ -63,3 +63,15 @@ export function checkKeyOfRow(device: Selectable<DeviceRow>, last: DeviceKey | u
   }
   if (last !== undefined) imported(parsed(device.public_key, isObject, where), last.thumbprint, where)
 }
+
+/** What keeps a device from speaking stands in its row and in its events. @throws Fault */
+export function checkSilenceOfRow(
+  device: Selectable<DeviceRow>,
+  told: Pick<DeviceRow, 'key_revoked_at' | 'retired_at'>,
+): void {
+  for (const name of ['key_revoked_at', 'retired_at'] as const) {
+    if (device[name] === told[name]) continue
+    const what = `its ${name} is ${device[name]}, and by its events it is ${told[name]}`
+    throw new Fault('changed row', 'devices: its row', what)
+  }
+}

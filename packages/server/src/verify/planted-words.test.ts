@@ -98,6 +98,37 @@ const statements: readonly Planted[] = [
   },
 ]
 
+const silence: readonly Planted[] = [
+  {
+    name: 'that is taken after the device was retired is forged, though the device has signed it',
+    plant: async (copy, given) => {
+      const { machineId } = given.retired
+      const commands = [outcome('Completed')]
+      const word: News = {
+        kind: 'finished',
+        action: given.left,
+        outcome: 'succeeded',
+        detail: null,
+        commands,
+      }
+      const digest = await further(copy, given.retired, word)
+      const data = { said: 'finished', phase: 'timed_out', lateOutcome: 'succeeded', effect: {} }
+      copy.append(machineId, { kind: 'action.late_result', action: given.left, data, statement: digest })
+    },
+    on: ({ retired }) => retired.machineId,
+    kind: 'forged statement',
+    where: /^statements/,
+    what: /the device was retired/,
+  },
+  ...['retired_at = null', 'retired_at = retired_at + 1', 'key_revoked_at = 17'].map((change): Planted => ({
+    name: `is not allowed by a row with ${change}`,
+    plant: (copy, { retired }) => copy.run(`update devices set ${change} where id = ?`, retired.machineId),
+    on: ({ retired }) => retired.machineId,
+    kind: 'changed row',
+    where: /^devices: its row/,
+  })),
+]
+
 const ends: readonly Planted[] = [
   {
     name: 'without its statement is forged',
@@ -306,4 +337,9 @@ const rows: readonly Planted[] = [
   },
 ]
 
-planted({ 'a statement': statements, 'an end that only the device can report': ends, 'a row': rows })
+planted({
+  'a statement': statements,
+  'word of a device that may not speak': silence,
+  'an end that only the device can report': ends,
+  'a row': rows,
+})

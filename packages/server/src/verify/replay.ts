@@ -1,5 +1,5 @@
 /** From a kept event back to what happened, so that the rules can be asked again what must follow. */
-import type { ActionEvent } from '../core/action-shape.ts'
+import type { ActionEvent, GoneReason } from '../core/action-shape.ts'
 import type { Data } from './chain.ts'
 
 /**
@@ -75,5 +75,10 @@ function nameOf(kind: string, data: Data): string {
 
 function endedBy(reason: unknown): ActionEvent['kind'] {
   if (reason === 'journal_lost') return 'journal_lost'
-  return reason === 'device_reenrolled' || reason === 'device_removed' ? 'device_gone' : 'deadline_passed'
+  const gone: readonly unknown[] = [
+    'device_reenrolled',
+    'device_removed',
+    'key_revoked',
+  ] satisfies GoneReason[]
+  return gone.includes(reason) ? 'device_gone' : 'deadline_passed'
 }

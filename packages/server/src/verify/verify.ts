@@ -8,7 +8,7 @@ import { checkClaim, checkHead, checkLink, placeOf, startOfChain, type Event } f
 import { Fault, faultOf, parsed } from './fault.ts'
 import { Groups, all, nextKey } from './groups.ts'
 import { History } from './history.ts'
-import { checkKeyOfRow, enrolledKey, type DeviceKey } from './keys.ts'
+import { checkKeyOfRow, checkSilenceOfRow, enrolledKey, type DeviceKey } from './keys.ts'
 import { Restores } from './restores.ts'
 import { checkAction } from './rows.ts'
 import type { Snapshot } from './snapshot.ts'
@@ -146,6 +146,7 @@ class Verification {
     }
     if (device !== null) {
       checkKeyOfRow(device, this.keys.at(-1))
+      checkSilenceOfRow(device, this.history.silence)
       this.statements.end(device)
     } else if (chain !== serverChain) {
       throw new Fault('missing row', 'devices', 'there is no row for the device of this chain')

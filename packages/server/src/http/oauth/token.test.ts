@@ -226,7 +226,7 @@ const ways: Readonly<Record<string, () => Promise<Answer>>> = {
     const secret = 'a+b c%2B=&:ü~'
     const { id } = await server.client(['Machine.Read.All'])
     server.history.tamper(
-      `update applications set secret_digest = '${server.app.digest(secret)}' where id = '${id}'`,
+      `update applications set secrets = '[{"digest":"${server.app.digest(secret)}","endsAt":null}]' where id = '${id}'`,
     )
     const fields = v2({ client_id: undefined, client_secret: undefined })
     const basic = Buffer.from(`${id}:${encodeURIComponent(secret)}`).toString('base64')

@@ -1,6 +1,6 @@
 /** The token endpoint in both forms: v1 with `resource`, v2 with `scope` (`wire.md` 10). */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { issueToken, tokenLifetimeMs } from '../../app/issue-token.ts'
+import { issueToken, tokenLifetimeMs, type TokenRefusal } from '../../app/issue-token.ts'
 import type { App } from '../../app/ports.ts'
 import { baseOf } from '../base-url.ts'
 import { bytesOf, paramsOf } from '../operation.ts'
@@ -16,10 +16,11 @@ export function mountTokens(server: FastifyInstance, app: App, publicUrl: string
   }
 }
 
-/** The words of RFC 6749 5.2, and the number that Entra ID puts before its sentence. */
-const refusals = {
+/** The words of RFC 6749 5.2 (`error`, by default the name itself), and the number that Entra ID puts before its sentence. */
+const refusals: Readonly<Record<Refused, Told>> = {
   invalid_request: { status: 400, number: 900144, text: 'The request body must contain: ' },
-  unauthorized_tenant: {
+  unknown_tenant: {
+    error: 'invalid_request',
     status: 400,
     number: 90002,
     text: 'Tenant not found. It is in credentials.json as tenantId.',
@@ -29,9 +30,40 @@ const refusals = {
     number: 70003,
     text: 'The grant type is not supported; use client_credentials.',
   },
-  invalid_client: { status: 401, number: 7000215, text: 'The client id or the client secret is not right.' },
-  invalid_scope: { status: 400, number: 70011, text: 'The scope or resource asked for is not this API.' },
-} as const
+  wrong_client: {
+    error: 'invalid_client',
+    status: 401,
+    number: 7000215,
+    text: 'The client id or the client secret is not right.',
+  },
+  expired_secret: {
+    error: 'invalid_client',
+    status: 401,
+    number: 7000222,
+    text: 'The client secret has expired. Ask whoever administers this server for a new one.',
+  },
+  disabled_application: {
+    error: 'unauthorized_client',
+    status: 400,
+    number: 7000112,
+    text: 'The application is disabled.',
+  },
+  unknown_resource: {
+    error: 'invalid_scope',
+    status: 400,
+    number: 70011,
+    text: 'The scope or resource asked for is not this API.',
+  },
+}
+
+type Refused = TokenRefusal | 'invalid_request' | 'unknown_tenant' | 'unsupported_grant_type'
+
+interface Told {
+  readonly error?: string
+  readonly status: number
+  readonly number: number
+  readonly text: string
+}
 
 async function token(
   app: App,
@@ -39,11 +71,11 @@ async function token(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const no = (why: keyof typeof refusals, more = ''): FastifyReply => {
-    const { status, number, text } = refusals[why]
+  const no = (why: Refused, more = ''): FastifyReply => {
+    const { error = why, status, number, text } = refusals[why]
     request.log.info({ refused: why }, 'token refused')
     return reply.code(status).send({
-      error: why === 'unauthorized_tenant' ? 'invalid_request' : why,
+      error,
       error_description: `AADSTS${number}: ${text}${more}`,
       error_codes: [number],
       timestamp: app.now().toISOString(),
@@ -54,7 +86,7 @@ async function token(
   void reply.header('cache-control', 'no-store')
   const form = new URLSearchParams(bytesOf(request).toString('utf8'))
   const { tenant = '' } = paramsOf(request)
-  if (tenant.toLowerCase() !== app.identity.tenantId) return no('unauthorized_tenant')
+  if (tenant.toLowerCase() !== app.identity.tenantId) return no('unknown_tenant')
   const grant = form.get('grant_type')
   if (grant === null) return no('invalid_request', 'grant_type')
   if (grant !== 'client_credentials') return no('unsupported_grant_type')

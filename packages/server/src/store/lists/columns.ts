@@ -58,7 +58,7 @@ export function deviceColumns(db: Kysely<Tables>, at: Date): Columns {
     machineTags: sql.ref('devices.tags'),
     lastSeen: seen,
     exposureLevel: sql`cast('none' as text)`,
-    onboardingStatus: sql`case when ${sql.ref('devices.public_key')} is null then 'canbeonboarded' else 'onboarded' end`,
+    onboardingStatus: sql`case when ${sql.ref('devices.public_key')} is null or ${sql.ref('devices.key_revoked_at')} is not null or ${sql.ref('devices.retired_at')} is not null then 'canbeonboarded' else 'onboarded' end`,
     lastIpAddress: lower(text(facts, 'ipAddresses', 0, 'ipAddress')),
     healthStatus: sql`case when ${seen} is null then 'unknown' when ${seen} < cast(${oldest} as bigint) then 'inactive' else 'active' end`,
     osPlatform: lower(text(facts, 'osPlatform')),

@@ -5,6 +5,7 @@ import * as start from './0001-start.ts'
 import * as noIndexOnTheWay from './0002-no-index-on-the-way.ts'
 import * as sessionsAndProgress from './0003-sessions-and-progress.ts'
 import * as labelsAndSightings from './0005-labels-and-sightings.ts'
+import * as administration from './0006-administration.ts'
 import * as idempotencyKeys from './0007-idempotency-keys.ts'
 
 /** Forward only; a migration that has been released is never edited. */
@@ -13,6 +14,7 @@ const migrations = {
   '0002-no-index-on-the-way': noIndexOnTheWay,
   '0003-sessions-and-progress': sessionsAndProgress,
   '0005-labels-and-sightings': labelsAndSightings,
+  '0006-administration': administration,
   '0007-idempotency-keys': idempotencyKeys,
 } as const satisfies Readonly<Record<string, Migration>>
 

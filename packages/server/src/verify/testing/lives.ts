@@ -1,5 +1,6 @@
 /** A server's whole day: every way in which an action ends, devices that enrol again, are copied, or say what nobody knows. */
 import type { Reply } from '@countermand/contract'
+import { renameDevice, retireDevice, revokeDeviceKey } from '../../app/administer-devices.ts'
 import { announceDevice } from '../../app/enrol-device.ts'
 import { expireActions } from '../../app/expire-actions.ts'
 import { enrol, enrolmentOf, post, signed, type TestDevice } from '../../testing/device.ts'
@@ -21,6 +22,9 @@ export interface Lives {
   readonly idle: TestDevice
   readonly waiting: string
   readonly copied: TestDevice
+  /** Named; its key revoked, and another one enrolled; retired while an action of it ran. */
+  readonly retired: TestDevice
+  readonly left: string
   /** What the calm one was answered last. */
   readonly reply: Reply
 }
@@ -46,7 +50,42 @@ export async function live(server: TestServer): Promise<Lives> {
   await open.sync()
   const idle = await enrol(server, { name: 'idle' })
   const { id: waiting } = await server.issue(idle.machineId)
-  return { busy, former, calm, succeeded, stopped, open, running, idle, waiting, copied, reply }
+  const { retired, left } = await silenced(server)
+  return {
+    busy,
+    former,
+    calm,
+    succeeded,
+    stopped,
+    open,
+    running,
+    idle,
+    waiting,
+    copied,
+    retired,
+    left,
+    reply,
+  }
+}
+
+async function silenced(server: TestServer): Promise<Pick<Lives, 'retired' | 'left'>> {
+  const { app } = server
+  const { machineId: id } = await enrol(server, { name: 'retired' })
+  await renameDevice(app, { id, givenName: 'till-3', by: 'ann' })
+  await server.issue(id)
+  const why = { id, comment: 'stolen', by: 'ann' }
+  await revokeDeviceKey(app, why)
+  await server.issue(id)
+  const token = await server.enrolmentToken(id)
+  const retired = await enrol(server, { name: 'retired', token })
+  await retired.sync()
+  await retired.sync()
+  const [{ id: left = '' } = {}] = server.rows.all(
+    "select id from actions where machine_id = ? and phase = 'accepted'",
+    id,
+  )
+  await retireDevice(app, why)
+  return { retired, left: String(left) }
 }
 
 async function ended(server: TestServer, device: TestDevice): Promise<string> {

@@ -1,0 +1,29 @@
+/** What an application may at the moment: asked of the database for every request, and once for all that wait together. */
+import type { App, Standing } from '../app/ports.ts'
+
+/** By client id; null for one that there is not. */
+export type StandingOf = (clientId: string) => Promise<Standing | null>
+
+/**
+ * A look that begins after a request has come is new enough for it, and one that began before is not: another server on the same
+ * database may have disabled the application in between. So each request waits for the next look. There is one under way at a
+ * time, and it is for everybody who waits.
+ */
+export function openStanding({ store }: Pick<App, 'store'>): StandingOf {
+  let waiting: { ids: Set<string>; look: Promise<ReadonlyMap<string, Standing>> } | null = null
+  let before: Promise<unknown> = Promise.resolve()
+  return async (clientId) => {
+    const id = clientId.toLowerCase()
+    if (waiting === null) {
+      const ids = new Set<string>()
+      const look = before.then(() => {
+        waiting = null
+        return store.read('standingOf', [...ids])
+      })
+      waiting = { ids, look }
+      before = look.catch(() => undefined)
+    }
+    waiting.ids.add(id)
+    return (await waiting.look).get(id) ?? null
+  }
+}
