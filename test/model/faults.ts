@@ -1,7 +1,7 @@
 /** What is wrong on purpose, to see it found: a check that finds nothing proves nothing. */
 import { Reply, fits } from '@countermand/contract'
 import { openOrder } from '../../packages/agent/src/verify.ts'
-import type { Rooms } from '../../packages/server/src/app/ports.ts'
+import type { Rooms } from '../../packages/server/src/app/rows.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'
 import type { Clock } from './clock.ts'
 import { SimulatedFile, type Disk } from './disk.ts'

@@ -9,7 +9,7 @@ import type {
   Moment,
   Rooms,
   Work,
-} from '../../packages/server/src/app/ports.ts'
+} from '../../packages/server/src/app/rows.ts'
 import { reads } from '../../packages/server/src/app/reads.ts'
 import { writes } from '../../packages/server/src/app/writes.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'

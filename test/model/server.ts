@@ -1,9 +1,10 @@
 /** The server's real work over a store that stands still between the steps of a script. One request is one step. */
 import { createHash } from 'node:crypto'
 import { enrolDevice } from '../../packages/server/src/app/enrol-device.ts'
-import { expireActions } from '../../packages/server/src/app/expire-actions.ts'
-import type { App, Moment, Signer, Store, Work } from '../../packages/server/src/app/ports.ts'
-import { requestLiveResponse } from '../../packages/server/src/app/request-live-response.ts'
+import { expireActions } from '../../packages/server/src/app/actions/expire-actions.ts'
+import type { App, Signer, Store } from '../../packages/server/src/app/ports.ts'
+import type { Moment, Work } from '../../packages/server/src/app/rows.ts'
+import { requestLiveResponse } from '../../packages/server/src/app/actions/request-live-response.ts'
 import { syncDevice } from '../../packages/server/src/app/sync-device.ts'
 import { atOnce, type Action } from '../../packages/server/src/core/action-shape.ts'
 import { serverChain } from '../../packages/server/src/core/chain.ts'

@@ -1,6 +1,6 @@
 /** The real store, in memory: the same work over the same rows, as SQLite keeps them. */
 import type { Kysely } from 'kysely'
-import type { Moment, Rooms } from '../../packages/server/src/app/ports.ts'
+import type { Moment, Rooms } from '../../packages/server/src/app/rows.ts'
 import { reads } from '../../packages/server/src/app/reads.ts'
 import { writes } from '../../packages/server/src/app/writes.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'

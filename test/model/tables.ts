@@ -1,6 +1,6 @@
 /** What a store holds, as the promises look at it. */
 import type { ChainHead } from '@countermand/contract'
-import type { EnrolmentRow, LibraryEntry } from '../../packages/server/src/app/ports.ts'
+import type { EnrolmentRow, LibraryEntry } from '../../packages/server/src/app/rows.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'
 import type { Link } from '../../packages/server/src/core/chain.ts'
 import type { Device } from '../../packages/server/src/core/device.ts'

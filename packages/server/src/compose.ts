@@ -7,10 +7,10 @@ import type { Kysely } from 'kysely'
 import type { Alarm, App, Change, Identity, Store } from './app/ports.ts'
 import { reads } from './app/reads.ts'
 import { writes } from './app/writes.ts'
-import { expireActions } from './app/expire-actions.ts'
-import { sweepKeys } from './app/once.ts'
-import { sweepFiles } from './app/sweep-files.ts'
-import { tidyEnded } from './app/tidy-files.ts'
+import { expireActions } from './app/actions/expire-actions.ts'
+import { sweepKeys } from './app/actions/once.ts'
+import { sweepFiles } from './app/files/sweep-files.ts'
+import { tidyEnded } from './app/files/tidy-files.ts'
 import { memoryBus } from './bus/memory.ts'
 import type { Config } from './config/index.ts'
 import { memoryCounters } from './counters/memory.ts'
@@ -65,11 +65,11 @@ export async function compose(
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const app: App = {
+    ...decided(config),
     store: watch.meter.watch(bare),
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
-    files: diskFiles(join(config.dataFolder, 'files')),
-    uploads: diskUploads(join(config.dataFolder, 'files')),
+    ...disks(config),
     counters: memoryCounters(config.limits),
     meter: watch.meter,
     tracer: watch.tracer,
@@ -77,12 +77,6 @@ export async function compose(
     now,
     digest: digestOf,
     identity,
-    publicUrl: config.isPublicUrlGiven ? config.publicUrl : null,
-    settleWithinMs: config.settleWithinMs,
-    runLimitsMs: config.runLimitsMs,
-    putLimit: config.putLimit,
-    sessions: config.sessions,
-    policies: config.policies,
   }
   const http = await openHttp({
     app,
@@ -105,6 +99,23 @@ export async function compose(
     },
   }
 }
+
+const disks = ({ dataFolder }: Config): Pick<App, 'files' | 'uploads'> => ({
+  files: diskFiles(join(dataFolder, 'files')),
+  uploads: diskUploads(join(dataFolder, 'files')),
+})
+
+type Decided = 'publicUrl' | 'settleWithinMs' | 'runLimitsMs' | 'putLimit' | 'sessions' | 'policies'
+
+/** What the configuration says and use cases ask for. */
+const decided = (config: Config): Pick<App, Decided> => ({
+  publicUrl: config.isPublicUrlGiven ? config.publicUrl : null,
+  settleWithinMs: config.settleWithinMs,
+  runLimitsMs: config.runLimitsMs,
+  putLimit: config.putLimit,
+  sessions: config.sessions,
+  policies: config.policies,
+})
 
 /** What is done without anybody asking. The returned function waits for what is under way. */
 function startTimers(

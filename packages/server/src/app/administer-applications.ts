@@ -16,7 +16,8 @@ import {
 } from '../core/application.ts'
 import { serverChain } from '../core/chain.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, Rooms, Work } from './ports.ts'
+import type { App } from './ports.ts'
+import type { Rooms, Work } from './rows.ts'
 
 /** @throws Refusal ResourceNotFound */
 export async function findApplication(app: App, id: string): Promise<Application> {

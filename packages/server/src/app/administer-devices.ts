@@ -2,7 +2,8 @@
 import { renamed, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { endActions } from './enrol-device.ts'
-import type { App, EventNote, Rooms, Work } from './ports.ts'
+import type { App } from './ports.ts'
+import type { EventNote, Rooms, Work } from './rows.ts'
 
 interface Asked {
   readonly id: string

@@ -3,7 +3,8 @@ import type { GoneReason } from '../core/action-shape.ts'
 import { portrayed, startOrder, stateOf, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnspoken } from './sync-device.ts'
-import type { App, EnrolmentRow, Rooms, VerifiedMessage, Work } from './ports.ts'
+import type { App, VerifiedMessage } from './ports.ts'
+import type { EnrolmentRow, Rooms, Work } from './rows.ts'
 
 /** A device that is known before it has enrolled, so that its id can be given out. */
 export async function announceDevice(app: App, name: string): Promise<string> {

@@ -1,7 +1,8 @@
 import { enrolmentTokenPrefix, type EnrolmentToken } from '@countermand/contract'
 import { serverChain } from '../core/chain.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, EnrolmentRow, Work } from './ports.ts'
+import type { App } from './ports.ts'
+import type { EnrolmentRow, Work } from './rows.ts'
 
 const tokenLifetimeMs = 24 * 60 * 60_000
 

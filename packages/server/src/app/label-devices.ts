@@ -1,7 +1,8 @@
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { labelled, recordOfLabels, type Label } from '../core/labels.ts'
-import type { App, Rooms, Work } from './ports.ts'
+import type { App } from './ports.ts'
+import type { Rooms, Work } from './rows.ts'
 
 export interface Labelling {
   readonly ids: readonly string[]

@@ -1,6 +1,7 @@
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, Listed, ListQuery } from './ports.ts'
+import type { App } from './ports.ts'
+import type { Listed, ListQuery } from './rows.ts'
 
 /** @throws Refusal ResourceNotFound, in the words that clients match on (`wire.md` 8). */
 export const findDevice = async (app: App, id: string): Promise<Device> =>

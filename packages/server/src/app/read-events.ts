@@ -1,4 +1,5 @@
-import type { App, TailedEvent } from './ports.ts'
+import type { App } from './ports.ts'
+import type { TailedEvent } from './rows.ts'
 
 /** Read at a time. */
 export const mostAtOnce = 500

@@ -1,6 +1,6 @@
 /** Everything that is only looked at, by name. One look at one state: a read never waits for a write. */
-import { wantedFiles } from './sweep-files.ts'
-import type { ListQuery, Moment, Rooms } from './ports.ts'
+import { wantedFiles } from './files/sweep-files.ts'
+import type { ListQuery, Moment, Rooms } from './rows.ts'
 
 export const reads = {
   action: ({ actions }: Rooms, id: string) => actions.find(id),

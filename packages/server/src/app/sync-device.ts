@@ -16,7 +16,8 @@ import type { Action } from '../core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../core/action.ts'
 import { contradicts, judge, portrayed, taken, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import type { App, Cause, Moment, Rooms, Work } from './ports.ts'
+import type { App } from './ports.ts'
+import type { Cause, Moment, Rooms, Work } from './rows.ts'
 import type { SyncResult } from './telemetry.ts'
 
 /** How long the ticket of a reply is good for: event stream and files, should the device not sync meanwhile. */

@@ -1,16 +1,16 @@
 /** Everything that changes rows, by name. What each does stands with its use case. */
 import { changeApplication, dropSecret, keepApplication, keepSecret } from './administer-applications.ts'
 import { keepName, retire, revokeKey } from './administer-devices.ts'
-import { requestCancel } from './cancel-action.ts'
+import { requestCancel } from './actions/cancel-action.ts'
 import { enrol, keepDevice } from './enrol-device.ts'
 import { dropEnrolmentToken, keepEnrolmentToken } from './enrolment-tokens.ts'
-import { expireAction } from './expire-actions.ts'
-import { forgetKeys } from './once.ts'
-import { keepLibraryFile, removeLibraryFile } from './library-files.ts'
+import { expireAction } from './actions/expire-actions.ts'
+import { forgetKeys } from './actions/once.ts'
+import { keepLibraryFile, removeLibraryFile } from './files/library-files.ts'
 import { keepLabels } from './label-devices.ts'
-import { issueCollection } from './request-collection.ts'
-import { issueLiveResponse } from './request-live-response.ts'
-import { issueScan } from './request-scan.ts'
+import { issueCollection } from './actions/request-collection.ts'
+import { issueLiveResponse } from './actions/request-live-response.ts'
+import { issueScan } from './actions/request-scan.ts'
 import { takeStatement } from './sync-device.ts'
 
 export const writes = {

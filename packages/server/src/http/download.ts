@@ -1,7 +1,7 @@
 import { extname } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { App } from '../app/ports.ts'
-import { openDownload } from '../app/result-files.ts'
+import { openDownload } from '../app/files/result-files.ts'
 import { sendFile } from './send-file.ts'
 
 /** Results behind short-lived links; like the reference's, they are followed without a token. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
-import { expireActions } from '../app/expire-actions.ts'
+import { expireActions } from '../app/actions/expire-actions.ts'
 import { enrol, type TestDevice } from '../testing/device.ts'
 import { kindsOf } from '../testing/given.ts'
 import { checkDialect, checkError } from '../testing/scenarios.ts'

@@ -1,8 +1,8 @@
 /** What a new action is asked with, beside its own fields: who asks, and what is ours (`contract/src/inputs.ts`). */
 import type { ActionInputs, CancelInputs } from '@countermand/contract'
 import type { FastifyRequest } from 'fastify'
-import type { CancelWish } from '../app/cancel-action.ts'
-import type { ActionRequest } from '../app/request-action.ts'
+import type { CancelWish } from '../app/actions/cancel-action.ts'
+import type { ActionRequest } from '../app/actions/request-action.ts'
 import type { Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import type { Caller } from '../core/permission.ts'

@@ -1,6 +1,11 @@
 import type { libraryFiles } from '@countermand/contract'
 import type { FastifyRequest } from 'fastify'
-import { deleteLibraryFile, listLibraryFiles, uploadLibraryFile, type Upload } from '../app/library-files.ts'
+import {
+  deleteLibraryFile,
+  listLibraryFiles,
+  uploadLibraryFile,
+  type Upload,
+} from '../app/files/library-files.ts'
 import { Refusal } from '../core/errors.ts'
 import { killPoint } from '../kill-points.ts'
 import { bytesOf, type Handlers } from './operation.ts'

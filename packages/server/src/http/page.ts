@@ -1,5 +1,5 @@
 /** The query options of lists (`wire.md` 7): read, checked against a whitelist, and written again as the link to the next page. */
-import type { ListQuery, Listed, Place } from '../app/ports.ts'
+import type { ListQuery, Listed, Place } from '../app/rows.ts'
 import { Refusal } from '../core/errors.ts'
 import { checkFilter, checkOrder, checkSelect } from '../core/odata/check.ts'
 import { parseFilter, parseOrder, parseSelect } from '../core/odata/parse.ts'

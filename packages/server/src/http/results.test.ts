@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { beforeAll, describe, test } from 'vitest'
-import { packageLink } from '../app/result-files.ts'
-import { findAction } from '../app/read-action.ts'
+import { packageLink } from '../app/files/result-files.ts'
+import { findAction } from '../app/actions/read-action.ts'
 import { broughtTo, queued, runningAs, type Given } from '../testing/given.ts'
 import {
   checkDialect,

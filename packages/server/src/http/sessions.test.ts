@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
 import { enrol, type EnrolmentOptions, type TestDevice } from '../testing/device.ts'
-import { expireActions } from '../app/expire-actions.ts'
+import { expireActions } from '../app/actions/expire-actions.ts'
 import { cancel } from '../testing/given.ts'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
 import {

@@ -1,5 +1,6 @@
 /** What an application may at the moment: asked of the database for every request, and once for all that wait together. */
-import type { App, Standing } from '../app/ports.ts'
+import type { App } from '../app/ports.ts'
+import type { Standing } from '../app/rows.ts'
 
 /** By client id; null for one that there is not. */
 export type StandingOf = (clientId: string) => Promise<Standing | null>

@@ -14,8 +14,8 @@ import type {
   PasswordCredential,
   User,
 } from '@countermand/contract'
-import type { EnrolmentRow, LibraryEntry, StoredEvent } from '../app/ports.ts'
-import type { Shown } from '../app/read-progress.ts'
+import type { EnrolmentRow, LibraryEntry, StoredEvent } from '../app/rows.ts'
+import type { Shown } from '../app/actions/read-progress.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Application as KnownApplication, Secret } from '../core/application.ts'
 import { healthOf, stateOf, type Device } from '../core/device.ts'

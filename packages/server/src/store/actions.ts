@@ -1,6 +1,6 @@
 import type { CommandOutcome } from '@countermand/contract'
 import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
-import type { ActionRows, Cause, EventNote } from '../app/ports.ts'
+import type { ActionRows, Cause, EventNote } from '../app/rows.ts'
 import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue, ownerOf } from '../core/action.ts'
 import { cancelStep } from '../core/cancel-step.ts'

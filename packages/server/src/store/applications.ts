@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely'
-import type { ApplicationRows } from '../app/ports.ts'
+import type { ApplicationRows } from '../app/rows.ts'
 import type { Application, Secret } from '../core/application.ts'
 import { hasNul } from './nul.ts'
 import type { ApplicationRow, Tables } from './schema.ts'

@@ -1,6 +1,7 @@
 /** Work that waits together is done together: one transaction, one sync to disk, however many callers. */
 import { CompiledQuery, type Kysely } from 'kysely'
-import type { Change, Moment } from '../app/ports.ts'
+import type { Change } from '../app/ports.ts'
+import type { Moment } from '../app/rows.ts'
 import { killPoint, killPointAfter } from '../kill-points.ts'
 import { execute } from './dialect.ts'
 import { failure, type Result } from './result.ts'

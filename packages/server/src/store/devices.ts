@@ -1,6 +1,6 @@
 import type { Progress } from '@countermand/contract'
 import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
-import type { DeviceReads, DeviceRows } from '../app/ports.ts'
+import type { DeviceReads, DeviceRows } from '../app/rows.ts'
 import { genesis } from '../core/chain.ts'
 import type { Device } from '../core/device.ts'
 import { headOf } from './events.ts'

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { EnrolmentRow, EnrolmentRows } from '../app/ports.ts'
+import type { EnrolmentRow, EnrolmentRows } from '../app/rows.ts'
 import { hasNul } from './nul.ts'
 import type { EnrolmentTokenRow, Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'

@@ -2,7 +2,7 @@
 import { hash } from 'node:crypto'
 import type { ChainHead } from '@countermand/contract'
 import type { Kysely, QueryResult, Selectable } from 'kysely'
-import type { Cause, EventNote, EventRows, StoredEvent, TailedEvent } from '../app/ports.ts'
+import type { Cause, EventNote, EventRows, StoredEvent, TailedEvent } from '../app/rows.ts'
 import { genesis, linkText } from '../core/chain.ts'
 import { saysInsertId } from './dialect.ts'
 import { hot } from './hot.ts'

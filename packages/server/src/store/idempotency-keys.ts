@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { IdempotencyRows } from '../app/ports.ts'
+import type { IdempotencyRows } from '../app/rows.ts'
 import type { Tables } from './schema.ts'
 import { StaleWrite } from './stale-write.ts'
 

@@ -1,5 +1,5 @@
 import type { Kysely, Selectable } from 'kysely'
-import type { LibraryEntry, LibraryRows } from '../app/ports.ts'
+import type { LibraryEntry, LibraryRows } from '../app/rows.ts'
 import { hasNul } from './nul.ts'
 import type { LibraryRow, Tables } from './schema.ts'
 

@@ -1,6 +1,7 @@
 /** The store over PostgreSQL: each piece of work is a transaction of its own; the database groups their commits itself. */
 import type { Kysely } from 'kysely'
-import type { Change, Moment, Store } from '../app/ports.ts'
+import type { Change, Store } from '../app/ports.ts'
+import type { Moment } from '../app/rows.ts'
 import { Refusal } from '../core/errors.ts'
 import { killPoint, killPointAfter } from '../kill-points.ts'
 import { refusalOf } from './result.ts'

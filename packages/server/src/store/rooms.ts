@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import type { Moment, Rooms, Work } from '../app/ports.ts'
+import type { Moment, Rooms, Work } from '../app/rows.ts'
 import { openActions } from './actions.ts'
 import { openApplications } from './applications.ts'
 import { openDevices } from './devices.ts'

@@ -1,7 +1,7 @@
 /** One action that many want to cancel at the very time at which its device asks for it, then driven to its end. */
 import assert from 'node:assert/strict'
 import type { Reply } from '@countermand/contract'
-import type { Requested } from '../app/cancel-action.ts'
+import type { Requested } from '../app/actions/cancel-action.ts'
 import type { Action } from '../core/action-shape.ts'
 import { post, opened, type TestDevice } from './device.ts'
 import { numbers, oneOf, type Dice } from './dice.ts'

@@ -1,6 +1,6 @@
 /** Work that no use case does: the store's rows by themselves, and every way to go wrong after something was written. */
 import type { CommandOutcome } from '@countermand/contract'
-import type { Cause, Rooms } from '../app/ports.ts'
+import type { Cause, Rooms } from '../app/rows.ts'
 import { reads } from '../app/reads.ts'
 import { writes } from '../app/writes.ts'
 import type { Action, ActionEvent, Order } from '../core/action-shape.ts'

@@ -3,7 +3,7 @@
  * device can say is looked up in its own signed words.
  */
 import type { Selectable } from 'kysely'
-import { stepsOf } from '../app/request-action.ts'
+import { stepsOf } from '../app/actions/request-action.ts'
 import type { Action, ActionEvent } from '../core/action-shape.ts'
 import { advance, issue } from '../core/action.ts'
 import { recordOf, type Recorded } from '../core/history.ts'

@@ -1,7 +1,7 @@
 /** One part of an upload out of a request: what its headers say, and its bytes as they come. */
 import type { IncomingMessage } from 'node:http'
 import type { FastifyRequest } from 'fastify'
-import type { SentPart } from '../../app/transfer-files.ts'
+import type { SentPart } from '../../app/files/transfer-files.ts'
 import { Refusal } from '../../core/errors.ts'
 
 /** A connection that is gone without a word would hold its upload for ever. */

@@ -8,7 +8,7 @@ import {
   openTransfer,
   takePart,
   type Standing,
-} from '../../app/transfer-files.ts'
+} from '../../app/files/transfer-files.ts'
 import { Refusal } from '../../core/errors.ts'
 import { killPoint } from '../../kill-points.ts'
 import { readBody } from '../body.ts'

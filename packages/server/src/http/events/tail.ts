@@ -5,8 +5,9 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { LiveEvent } from '@countermand/contract'
-import type { App, TailedEvent } from '../../app/ports.ts'
-import { eventsAfter, lastPlace, mostAtOnce } from '../../app/read-events.ts'
+import type { App } from '../../app/ports.ts'
+import type { TailedEvent } from '../../app/rows.ts'
+import { eventsAfter, lastPlace } from '../../app/read-events.ts'
 import { serverChain } from '../../core/chain.ts'
 import { isWanted, type EventFilter } from '../../core/event-filter.ts'
 import { timestamp } from '../wire.ts'
@@ -32,66 +33,89 @@ export interface Tail {
 }
 
 export function openTail(app: App, failed: (thrown: unknown) => void): Tail {
-  const live = new Set<Listener>()
-  let place: number | null = null
-  let timer: NodeJS.Timeout | null = null
-  let isReading = false
-
-  async function read(): Promise<void> {
-    if (isReading) return soon()
-    if (place === null) return
-    isReading = true
-    try {
-      for (;;) {
-        const events = await eventsAfter(app, place)
-        const last = events.at(-1)
-        if (last === undefined) return
-        place = last.n
-        for (const listener of live) if (!tell(listener, events)) alone(listener)
-        if (events.length < mostAtOnce) return
-      }
-    } finally {
-      isReading = false
-    }
-  }
-  const soon = (): void => {
-    timer ??= setTimeout(() => {
-      timer = null
-      if (live.size > 0) void read().catch(failed)
-    }, gatherMs)
-  }
-  const stopListening = app.bus.onCommit(soon)
-  const looking = setInterval(soon, lookMs)
-
-  /** Reads for one listener until it has come up with the others. */
-  async function catchUp(listener: Listener): Promise<void> {
-    while (!listener.response.destroyed) {
-      if (place === null || live.size === 0) place = await lastPlace(app)
-      if (listener.place >= place) return void live.add(listener)
-      const events = await eventsAfter(app, listener.place)
-      const last = events.at(-1)
-      // Others began behind a gap that may still be filled.
-      if (last === undefined) await pause(gatherMs)
-      else if (!tell(listener, events)) await drained(listener.response)
-    }
-  }
-  function alone(listener: Listener): void {
-    live.delete(listener)
-    void drained(listener.response)
-      .then(() => catchUp(listener))
-      .catch(failed)
-  }
+  const readers = new Readers(app, failed)
+  const stopListening = app.bus.onCommit(() => readers.soon())
+  const looking = setInterval(() => readers.soon(), lookMs)
   return {
-    join: async (listener) => {
-      listener.response.once('close', () => live.delete(listener))
-      await catchUp(listener)
-    },
+    join: (listener) => readers.join(listener),
     close: () => {
       stopListening()
       clearInterval(looking)
-      clearTimeout(timer ?? undefined)
-      for (const { response } of live) response.end()
+      readers.close()
     },
+  }
+}
+
+class Readers {
+  private readonly app: App
+  private readonly failed: (thrown: unknown) => void
+  private readonly all = new Set<Listener>()
+  /** Those that have been told all there was. */
+  private readonly live = new Set<Listener>()
+  /** What these have been told of; null before anybody came. */
+  private place: number | null = null
+  private timer: NodeJS.Timeout | null = null
+  private isReading = false
+
+  constructor(app: App, failed: (thrown: unknown) => void) {
+    this.app = app
+    this.failed = failed
+  }
+
+  soon(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = null
+      if (this.live.size > 0) void this.read().catch(this.failed)
+    }, gatherMs)
+  }
+
+  async join(listener: Listener): Promise<void> {
+    this.all.add(listener)
+    listener.response.once('close', () => {
+      this.all.delete(listener)
+      this.live.delete(listener)
+    })
+    await this.catchUp(listener)
+  }
+
+  close(): void {
+    clearTimeout(this.timer ?? undefined)
+    for (const { response } of this.all) response.end()
+  }
+
+  private async read(): Promise<void> {
+    if (this.isReading) return this.soon()
+    this.isReading = true
+    try {
+      while (this.place !== null) {
+        const events = await eventsAfter(this.app, this.place)
+        const last = events.at(-1)
+        if (last === undefined) return
+        this.place = last.n
+        for (const listener of this.live) if (!tell(listener, events)) this.alone(listener)
+      }
+    } finally {
+      this.isReading = false
+    }
+  }
+
+  /** Reads for one listener until it has come up with the others. */
+  private async catchUp(listener: Listener): Promise<void> {
+    while (!listener.response.writableEnded && !listener.response.destroyed) {
+      if (this.place === null || this.live.size === 0) this.place = await lastPlace(this.app)
+      if (listener.place >= this.place) return void this.live.add(listener)
+      const events = await eventsAfter(this.app, listener.place)
+      // Others began behind a gap that may still be filled.
+      if (events.length === 0) await pause(gatherMs)
+      else if (!tell(listener, events)) await drained(listener.response)
+    }
+  }
+
+  private alone(listener: Listener): void {
+    this.live.delete(listener)
+    void drained(listener.response)
+      .then(() => this.catchUp(listener))
+      .catch(this.failed)
   }
 }
 

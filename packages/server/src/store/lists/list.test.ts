@@ -1,7 +1,7 @@
 /** The SQL of a list against the plain meaning of its filter and order, over rows and questions that chance makes. */
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, test } from 'vitest'
-import type { Listed, ListQuery, Place } from '../../app/ports.ts'
+import type { Listed, ListQuery, Place } from '../../app/rows.ts'
 import type { ActionEvent } from '../../core/action-shape.ts'
 import { actionFields, deviceFields } from '../../core/list-fields.ts'
 import { checkFilter, checkOrder } from '../../core/odata/check.ts'

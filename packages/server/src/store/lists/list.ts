@@ -1,5 +1,5 @@
 import { sql, type Kysely, type RawBuilder, type SelectQueryBuilder } from 'kysely'
-import type { Listed, ListQuery, Place } from '../../app/ports.ts'
+import type { Listed, ListQuery, Place } from '../../app/rows.ts'
 import type { OrderKey, Value } from '../../core/odata/tree.ts'
 import type { Tables } from '../schema.ts'
 import type { Columns } from './columns.ts'

@@ -2,7 +2,7 @@
 import type { Reply } from '@countermand/contract'
 import { renameDevice, retireDevice, revokeDeviceKey } from '../../app/administer-devices.ts'
 import { announceDevice } from '../../app/enrol-device.ts'
-import { expireActions } from '../../app/expire-actions.ts'
+import { expireActions } from '../../app/actions/expire-actions.ts'
 import { enrol, enrolmentOf, post, signed, type TestDevice } from '../../testing/device.ts'
 import { cancel } from '../../testing/given.ts'
 import { day, type TestServer } from '../../testing/server.ts'

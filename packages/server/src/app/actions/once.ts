@@ -1,6 +1,7 @@
-import type { Action } from '../core/action-shape.ts'
-import { Refusal } from '../core/errors.ts'
-import type { App, Once, Rooms, Work } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { Refusal } from '../../core/errors.ts'
+import type { App } from '../ports.ts'
+import type { Once, Rooms, Work } from '../rows.ts'
 
 /** A key is remembered for a day: longer than any client goes on repeating a request whose answer was lost. */
 const memoryMs = 24 * 60 * 60_000

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
-import { broughtTo, cancel, kindsOf, queued } from '../testing/given.ts'
-import { day, hour, minute, openServer, type TestServer } from '../testing/server.ts'
+import { broughtTo, cancel, kindsOf, queued } from '../../testing/given.ts'
+import { day, hour, minute, openServer, type TestServer } from '../../testing/server.ts'
 import { expireActions } from './expire-actions.ts'
 
 let server: TestServer

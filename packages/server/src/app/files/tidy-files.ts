@@ -1,7 +1,7 @@
-import type { Action } from '../core/action-shape.ts'
-import { isOpen } from '../core/action.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { isOpen } from '../../core/action.ts'
 import { resultShelf } from './result-files.ts'
-import type { App } from './ports.ts'
+import type { App } from '../ports.ts'
 
 /**
  * Removes what an action that has ended leaves behind: uploads that are not complete, and results that nothing refers to. Of an

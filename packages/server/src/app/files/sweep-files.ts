@@ -1,6 +1,7 @@
 import { commandsOf } from '@countermand/contract'
 import { libraryShelf } from './library-files.ts'
-import type { App, Work } from './ports.ts'
+import type { App } from '../ports.ts'
+import type { Work } from '../rows.ts'
 import { resultsShelf } from './result-files.ts'
 import { tidyAction } from './tidy-files.ts'
 

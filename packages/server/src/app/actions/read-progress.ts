@@ -1,6 +1,6 @@
 import { commandsOf, type MachineAction, type Phase } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import type { App } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import type { App } from '../ports.ts'
 
 /** As it is shown. */
 export type Shown = NonNullable<MachineAction['countermand']['progress']>

@@ -1,6 +1,7 @@
 import { quickScanLimitMs, type ScanType } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import type { App, Work } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import type { App } from '../ports.ts'
+import type { Work } from '../rows.ts'
 import { issueAction, ordered, type ActionRequest, type Ordered } from './request-action.ts'
 
 export interface ScanRequest extends ActionRequest {

@@ -1,12 +1,13 @@
 import { actions } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import { isOpen, isOutstanding } from '../core/action.ts'
-import { Refusal, type RefusalCode } from '../core/errors.ts'
-import { refuseWithout, type Caller } from '../core/permission.ts'
-import { refuseSilent } from '../core/policies.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { isOpen, isOutstanding } from '../../core/action.ts'
+import { Refusal, type RefusalCode } from '../../core/errors.ts'
+import { refuseWithout, type Caller } from '../../core/permission.ts'
+import { refuseSilent } from '../../core/policies.ts'
 import { onceOf, sameAsBefore } from './once.ts'
 import { findAction, unknownAction } from './read-action.ts'
-import type { App, Once, Rooms, Work } from './ports.ts'
+import type { App } from '../ports.ts'
+import type { Once, Rooms, Work } from '../rows.ts'
 
 /**
  * Takes an action back. The request is on disk when this returns; `cancelled` is said only with a proof, for which an

@@ -1,6 +1,7 @@
-import type { Action } from '../core/action-shape.ts'
-import { Refusal } from '../core/errors.ts'
-import type { App, Listed, ListQuery, StoredEvent } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { Refusal } from '../../core/errors.ts'
+import type { App } from '../ports.ts'
+import type { Listed, ListQuery, StoredEvent } from '../rows.ts'
 
 export const unknownAction = (id: string): Refusal =>
   new Refusal('ResourceNotFound', `Machine action ${id} was not found`)

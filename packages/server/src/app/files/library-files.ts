@@ -1,7 +1,8 @@
 import { libraryFileLimit, libraryFileName } from '@countermand/contract'
-import { serverChain } from '../core/chain.ts'
-import { Refusal } from '../core/errors.ts'
-import type { App, LibraryEntry, Work } from './ports.ts'
+import { serverChain } from '../../core/chain.ts'
+import { Refusal } from '../../core/errors.ts'
+import type { App } from '../ports.ts'
+import type { LibraryEntry, Work } from '../rows.ts'
 
 export const libraryShelf = 'library'
 

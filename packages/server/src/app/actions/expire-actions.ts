@@ -1,4 +1,5 @@
-import type { App, Work } from './ports.ts'
+import type { App } from '../ports.ts'
+import type { Work } from '../rows.ts'
 
 const mostAtOnce = 500
 

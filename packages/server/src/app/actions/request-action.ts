@@ -7,13 +7,14 @@ import {
   type ActionType,
   type CommandOutcome,
 } from '@countermand/contract'
-import type { Action, Order } from '../core/action-shape.ts'
-import type { Device } from '../core/device.ts'
-import { Refusal } from '../core/errors.ts'
-import { refuseBeyondPlan, refuseSilent, type Policies } from '../core/policies.ts'
-import { inTheWay, isSame, refuseRetired, refuseSecond, refuseUnable } from '../core/request.ts'
+import type { Action, Order } from '../../core/action-shape.ts'
+import type { Device } from '../../core/device.ts'
+import { Refusal } from '../../core/errors.ts'
+import { refuseBeyondPlan, refuseSilent, type Policies } from '../../core/policies.ts'
+import { inTheWay, isSame, refuseRetired, refuseSecond, refuseUnable } from '../../core/request.ts'
 import { onceOf, sameAsBefore } from './once.ts'
-import type { App, Once, Rooms } from './ports.ts'
+import type { App } from '../ports.ts'
+import type { Once, Rooms } from '../rows.ts'
 
 /** Who asks, of which device, and when it is to be done. */
 export interface ActionRequest extends Pick<Order, 'notBefore' | 'notAfter' | 'whenOffline'> {

@@ -1,7 +1,7 @@
 import { commandsOf } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import { Refusal } from '../core/errors.ts'
-import type { App, ShelvedFile } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { Refusal } from '../../core/errors.ts'
+import type { App, ShelvedFile } from '../ports.ts'
 
 /** `wire.md` 3.3, D5. */
 const linkLifetimeMs = 30 * 60_000

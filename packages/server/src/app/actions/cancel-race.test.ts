@@ -3,9 +3,9 @@ import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { MachineAction, Reply } from '@countermand/contract'
-import type { TestDevice } from '../testing/device.ts'
-import { kindsOf, queued } from '../testing/given.ts'
-import { openServer, type Answer, type TestServer } from '../testing/server.ts'
+import type { TestDevice } from '../../testing/device.ts'
+import { kindsOf, queued } from '../../testing/given.ts'
+import { openServer, type Answer, type TestServer } from '../../testing/server.ts'
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 32))
 // Writers of one chain get in each other's way on PostgreSQL, where a round takes its time.

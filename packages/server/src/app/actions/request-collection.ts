@@ -1,6 +1,7 @@
 import { packageItemLimitMs } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import type { App, Work } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import type { App } from '../ports.ts'
+import type { Work } from '../rows.ts'
 import { issueAction, ordered, type ActionRequest, type Ordered } from './request-action.ts'
 
 /** Issues the collection of an investigation package. */

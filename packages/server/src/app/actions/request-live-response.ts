@@ -1,11 +1,12 @@
 import type { Command, LiveResponseCommand } from '@countermand/contract'
 import { getFileLimit } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import type { Device } from '../core/device.ts'
-import { Refusal } from '../core/errors.ts'
-import { refuseBeyondSessions, requestedCommands, type RequestedCommand } from '../core/request.ts'
-import { splitWords } from '../core/shell-words.ts'
-import type { App, LibraryEntry, Rooms, Work } from './ports.ts'
+import type { Action } from '../../core/action-shape.ts'
+import type { Device } from '../../core/device.ts'
+import { Refusal } from '../../core/errors.ts'
+import { refuseBeyondSessions, requestedCommands, type RequestedCommand } from '../../core/request.ts'
+import { splitWords } from '../../core/shell-words.ts'
+import type { App } from '../ports.ts'
+import type { LibraryEntry, Rooms, Work } from '../rows.ts'
 import { issueAction, ordered, type ActionRequest, type Ordered } from './request-action.ts'
 
 export interface LiveResponseRequest extends ActionRequest {

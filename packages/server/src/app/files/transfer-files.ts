@@ -1,11 +1,11 @@
 /** Files between a device and this server, by sealed links: each for one file or one result, for a while (`docs/protocol.md`). */
 import { commandsOf, packageLimit, type Link, type LinkRequest } from '@countermand/contract'
-import type { Action } from '../core/action-shape.ts'
-import { isOpen } from '../core/action.ts'
-import { Refusal } from '../core/errors.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { isOpen } from '../../core/action.ts'
+import { Refusal } from '../../core/errors.ts'
 import { libraryShelf } from './library-files.ts'
 import { resultShelf } from './result-files.ts'
-import type { App, Part, ShelvedFile, StoredFile, UploadPlace } from './ports.ts'
+import type { App, Part, ShelvedFile, StoredFile, UploadPlace } from '../ports.ts'
 
 const linkLifetimeMs = 30 * 60_000
 const purpose = 'transfer'
