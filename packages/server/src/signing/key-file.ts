@@ -49,6 +49,8 @@ export async function openSigner(folder: string, issuer: string): Promise<Signer
         const options = {
           issuer,
           algorithms: [tokenAlgorithm],
+          // RFC 8725 3.11: nothing else that may one day be signed by this key is a token.
+          typ: 'JWT',
           currentDate: now,
           requiredClaims: ['exp', 'aud'],
         }
