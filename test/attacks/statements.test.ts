@@ -313,9 +313,9 @@ let own = ''
 attacks('a lie about its own action', on, [
   {
     ...lie,
-    name: 'that a cancel was obeyed that nobody has asked for: it is not called cancelled',
+    name: 'that it was stopped, which nobody has asked for: its word ends it, in nobody’s name, with an alarm (decision 0025)',
     touches: [...spoken, 'actions'],
-    events: ['action.failed'],
+    events: ['action.cancelled'],
     send: async (server) => {
       const given = await broughtTo('running')(server)
       own = given.id
@@ -323,9 +323,9 @@ attacks('a lie about its own action', on, [
       return to('/device/sync', (await given.device.say()).jws)
     },
     besides: async (server) => {
-      const { status, countermand } = await server.read(own)
-      assert.notEqual(status, 'Cancelled')
-      assert.equal(countermand.cancel, null)
+      const { cancellationRequestor, countermand } = await server.read(own)
+      assert.deepEqual([cancellationRequestor, countermand.cancel], [null, null])
+      assert.equal(server.history.ofAction(own).at(-1)?.alarm, true)
     },
   },
 ])

@@ -55,7 +55,9 @@ export function refuseSlowBodies(server: FastifyInstance, patience: Patience): v
 /** Said by Node of a request that came over a connection. */
 const isComing = ({ raw }: FastifyRequest): boolean => raw.complete === false
 
-function cut({ raw, log }: FastifyRequest): void {
+function cut(request: FastifyRequest): void {
+  const { raw, log } = request
+  if (raw.socket.destroyed || !isComing(request)) return
   log.warn({ code: 'RequestTimeout', address: raw.socket.remoteAddress }, 'connection closed')
   raw.socket.destroy()
 }
