@@ -2,7 +2,7 @@
 import { createHmac, createPrivateKey, createPublicKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { SignJWT, exportJWK, generateKeyPair, type JWTHeaderParameters } from 'jose'
+import { SignJWT, exportJWK, generateKeyPair } from 'jose'
 import { enrol } from '../../packages/server/src/testing/device.ts'
 import { broughtTo } from '../../packages/server/src/testing/given.ts'
 import { partHeaders } from '../../packages/server/src/testing/parts.ts'
@@ -42,7 +42,7 @@ const byOurKey = async (server: TestServer, claims: Claims, header: object = {})
     format: 'jwk',
   })
   return new SignJWT({ ...claims })
-    .setProtectedHeader({ alg: 'RS256', typ: 'JWT', ...header } as JWTHeaderParameters)
+    .setProtectedHeader({ alg: 'RS256', typ: 'JWT', ...header })
     .sign(key, { crit: { x: true } })
 }
 

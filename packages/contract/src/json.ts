@@ -21,7 +21,7 @@ export function parseJson(text: string): unknown {
 function refuseDeep(text: string): void {
   let depth = 0
   for (let at = 0; at < text.length; at += 1) {
-    switch (text[at]) {
+    switch (text.charAt(at)) {
       case '"':
         at = endOfString(text, at)
         break

@@ -12,8 +12,6 @@ const longestId = 36
 export function memorySignIns(): SignIns {
   const ofPairs = new Map<string, Failures>()
   const ofAddresses = new Map<string, readonly number[]>()
-  const pair = (clientId: string, address: string): string =>
-    `${clientId.slice(0, longestId)} ${networkOf(address)}`
   return {
     waitMs: (clientId, address, at) => {
       const now = at.getTime()
@@ -33,6 +31,9 @@ export function memorySignIns(): SignIns {
     succeeded: (clientId, address) => void ofPairs.delete(pair(clientId, address)),
   }
 }
+
+const pair = (clientId: string, address: string): string =>
+  `${clientId.slice(0, longestId)} ${networkOf(address)}`
 
 /** A map is in the order in which its keys came, so the last that failed goes to its end. */
 function keep<Value>(map: Map<string, Value>, key: string, value: Value): void {

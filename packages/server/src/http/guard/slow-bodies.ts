@@ -53,7 +53,7 @@ export function refuseSlowBodies(server: FastifyInstance, patience: Patience): v
 }
 
 /** Said by Node of a request that came over a connection. */
-const isComing = ({ raw }: FastifyRequest): boolean => raw.complete === false
+const isComing = ({ raw }: FastifyRequest): boolean => 'complete' in raw && !raw.complete
 
 function cut(request: FastifyRequest): void {
   const { raw, log } = request
