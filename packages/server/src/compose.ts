@@ -74,8 +74,7 @@ export async function compose(
     bus,
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     ...disks(config),
-    counters: memoryCounters(config.limits),
-    signIns: memorySignIns(),
+    ...counts(config),
     meter: watch.meter,
     tracer: watch.tracer,
     ids: randomIds,
@@ -85,11 +84,9 @@ export async function compose(
   }
   const http = await openHttp({
     app,
-    publicUrl: config.publicUrl,
+    ...reached(config),
     issuer,
     log: { level: logLevel, to: logTo },
-    metrics: config.metrics,
-    trustedProxies: config.trustedProxies,
     patience: { ...standingPatience, ...patience },
   })
   watch.sayIn(http.log, config.restored ? identity.epoch : null)
@@ -105,6 +102,22 @@ export async function compose(
     },
   }
 }
+
+/** By whom, and under which address. */
+const reached = ({
+  publicUrl,
+  metrics,
+  trustedProxies,
+}: Config): Pick<Config, 'publicUrl' | 'metrics' | 'trustedProxies'> => ({
+  publicUrl,
+  metrics,
+  trustedProxies,
+})
+
+const counts = ({ limits }: Config): Pick<App, 'counters' | 'signIns'> => ({
+  counters: memoryCounters(limits),
+  signIns: memorySignIns(),
+})
 
 const disks = ({ dataFolder }: Config): Pick<App, 'files' | 'uploads'> => ({
   files: diskFiles(join(dataFolder, 'files')),
