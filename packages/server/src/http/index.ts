@@ -33,6 +33,7 @@ import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
 import { openEventHandlers } from './events/index.ts'
 import { mountHealth } from './health.ts'
 import { libraryFileHandlers } from './library-files.ts'
+import { isUnheard, type TlsListener } from './listener.ts'
 import { machineActionHandlers, machineResponseHandlers } from './machine-actions.ts'
 import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
@@ -56,6 +57,8 @@ export interface HttpOptions {
   readonly metrics: MetricsAccess
   /** Whose forwarded headers are believed: addresses and networks. */
   readonly trustedProxies: readonly string[]
+  /** Null where it speaks plain HTTP. */
+  readonly listener: TlsListener | null
 }
 
 /** The server, ready to listen. */
@@ -104,8 +107,9 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   return server
 }
 
-function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
+function createServer({ log, trustedProxies, listener }: HttpOptions): FastifyInstance {
   const server = Fastify({
+    ...(listener !== null && { serverFactory: listener.serverFactory }),
     logger:
       log.level === 'silent' ? false : { level: log.level, ...(log.to !== undefined && { stream: log.to }) },
     logController: new LogController({ disableRequestLogging: true }),
@@ -127,6 +131,7 @@ function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
     clientErrorHandler: (thrown, socket) => {
       const id = randomUUID()
       const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', id))
+      if (isUnheard(socket)) return void socket.destroy()
       if (thrown.code === 'ECONNRESET' || !socket.writable) return
       const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', `Request-Id: ${id}`]
       const rest = [`Content-Length: ${body.length}`, 'Connection: close', '', body]
