@@ -47,7 +47,8 @@ beforeAll(async () => {
     flags: [...unlimited, ...impatient, '--tls', 'auto', '--tls-names', 'microsoft'],
   })
   await server.http.listen({ host: '127.0.0.1', port: 0 })
-  port = server.http.addresses()[0]?.port ?? 0
+  const [address] = server.http.addresses()
+  port = typeof address === 'object' ? address.port : 0
   ca = readFileSync(join(server.folder, 'ca.pem'), 'utf8')
   client = await server.client(['Machine.Read.All', 'Machine.LiveResponse'])
   await server.upload('run.sh')
@@ -59,8 +60,10 @@ interface Answer {
   readonly body: Readonly<Record<string, unknown>>
 }
 
+type More = RequestOptions & { readonly headers?: Readonly<Record<string, string>> }
+
 /** As a client does that finds the name at this address, and trusts the CA and nothing else. */
-function ask(host: string, path: string, more: RequestOptions = {}, body?: string): Promise<Answer> {
+function ask(host: string, path: string, more: More = {}, body?: string): Promise<Answer> {
   const found = { host: '127.0.0.1', port, servername: host, ca, agent: false } as const
   return new Promise((resolve, reject) => {
     const asked = request({ ...found, path, ...more, headers: { host, ...more.headers } }, (response) => {

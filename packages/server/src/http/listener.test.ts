@@ -32,7 +32,8 @@ test('a connection outlives the certificate that it began with', async () => {
   const server = Fastify({ serverFactory: listener.serverFactory })
   server.get('/', (_, reply) => reply.send({}))
   await server.listen({ host: '127.0.0.1', port: 0 })
-  const port = server.addresses()[0]?.port ?? 0
+  const [address] = server.addresses()
+  const port = typeof address === 'object' ? address.port : 0
   const early = await open(port, ca)
   try {
     assert.equal(await ask(early), 'HTTP/1.1 200 OK')
