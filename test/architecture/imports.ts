@@ -74,7 +74,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'types server/core',
     '@opentelemetry',
   ],
-  'server/tls': ['server/tls', 'server/config', 'server/signing/keep.ts', 'node:*'],
+  'server/tls': ['server/tls', 'server/config', 'server/timers.ts', 'types fastify', 'node:*'],
   'server/tls/private-ca.ts': [
     'server/tls',
     'server/signing/keep.ts',

@@ -38,15 +38,7 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   const self = async () => ({ facts: await factsOf(host), capabilities: await capabilitiesOf(options) })
-  const known = options.enrolAgain ? null : await readIdentity(dataFolder)
-  const ca = await trusted(options, known)
-  if (ca !== null) trustOnly(ca)
-  const enrolledAs = known ?? (await enrolled(options, await self()))
-  const identity = { ...enrolledAs, server: options.server ?? enrolledAs.server }
-  if (known !== null && options.enrolmentToken !== null)
-    log('already enrolled: the token is not used (--again would)')
-  log(`device ${identity.machineId} of ${identity.server}`)
-
+  const identity = await identityOf(options, self)
   const journal = await openJournal(dataFolder)
   const sync = await Sync.open(dataFolder, identity)
   const news = await openNews(dataFolder, identity.keyThumbprint, sync.acknowledged)
@@ -86,6 +78,22 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   pulse.stop()
   await runner.shutdown()
   await wakeUps
+}
+
+/** Who this device is, where its server is now, and, for the whole process, what vouches for that server. */
+async function identityOf(
+  options: AgentOptions,
+  self: () => Promise<{ facts: Facts; capabilities: Capabilities }>,
+): Promise<Identity> {
+  const known = options.enrolAgain ? null : await readIdentity(options.dataFolder)
+  const ca = await trusted(options, known)
+  if (ca !== null) trustOnly(ca)
+  const enrolledAs = known ?? (await enrolled(options, await self()))
+  const identity = { ...enrolledAs, server: options.server ?? enrolledAs.server }
+  if (known !== null && options.enrolmentToken !== null)
+    options.log('already enrolled: the token is not used (--again would)')
+  options.log(`device ${identity.machineId} of ${identity.server}`)
+  return identity
 }
 
 /** What vouches for the server: as this start says, or as the enrolment did; null leaves it to this host. */

@@ -17,7 +17,6 @@ import { memoryCounters } from './counters/memory.ts'
 import { diskFiles } from './files/disk.ts'
 import { diskUploads } from './files/uploads.ts'
 import { openHttp, type LogTo } from './http/index.ts'
-import { openTlsListener, type TlsListener } from './http/listener.ts'
 import { randomIds } from './ids/random.ts'
 import { openSigner } from './signing/key-file.ts'
 import { openPostgres, openSqlite } from './store/dialect.ts'
@@ -31,7 +30,7 @@ import { openSqliteStore } from './store/sqlite-store.ts'
 import { openMeter, type ComposedMeter } from './telemetry/metrics.ts'
 import type { ComposedTracer } from './telemetry/tracer.ts'
 import { every } from './timers.ts'
-import { openCertificates } from './tls/certificates.ts'
+import { openTls } from './tls/index.ts'
 
 export interface Running {
   readonly app: App
@@ -57,6 +56,7 @@ export async function compose(
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
   const ended = new Set<string>()
+  const tls = await openTls(config, join(keysOf(config), 'ca.key'), now)
   const watch = await openWatch(config, now)
   const committed = (change: Change): void => {
     bus.publish(change)
@@ -66,74 +66,46 @@ export async function compose(
   const { store: bare, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
-  const tls = await openTls(config, now)
+  const given = { bus, ids: randomIds, now, digest: digestOf, identity }
   const app: App = {
     ...decided(config),
     store: watch.meter.watch(bare),
-    bus,
     signer: await openSigner(keysOf(config), issuer),
     ...disks(config),
     counters: memoryCounters(config.limits),
     meter: watch.meter,
     tracer: watch.tracer,
-    ids: randomIds,
-    now,
-    digest: digestOf,
-    identity,
+    ...given,
     ca: tls?.ca ?? null,
   }
+  const log = { level: logLevel, to: logTo }
   const http = await openHttp({
+    ...edge(config),
     app,
-    listener: tls?.listener ?? null,
-    publicUrl: config.publicUrl,
     issuer,
-    log: { level: logLevel, to: logTo },
-    metrics: config.metrics,
-    trustedProxies: config.trustedProxies,
+    serverFactory: tls?.serverFactory ?? null,
+    log,
   })
   watch.sayIn(http.log, config.restored ? identity.epoch : null)
-  const failed = (err: unknown): void => http.log.error({ err }, 'timer')
-  const stopTimers = startTimers(app, ended, failed)
-  const stopRenewal = tls?.renew(http.log, failed)
-  return {
-    app,
-    http,
-    close: async () => {
-      await stopRenewal?.()
-      await stopTimers()
-      await http.close()
-      await app.store.close()
-      await watch.tracer?.close()
-    },
+  const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
+  const stopRenewal = tls?.renew(http.log)
+  const stops = [
+    stopRenewal,
+    stopTimers,
+    () => http.close(),
+    () => app.store.close(),
+    () => watch.tracer?.close(),
+  ]
+  const close = async (): Promise<void> => {
+    for (const stop of stops) await stop?.()
   }
-}
-
-interface ComposedTls {
-  readonly ca: string | null
-  readonly listener: TlsListener
-  /** Shows the next certificate when there is one. The returned function stops that. */
-  renew(log: FastifyInstance['log'], failed: (thrown: unknown) => void): () => Promise<unknown>
-}
-
-/** Null where the server speaks plain HTTP. */
-async function openTls(config: Config, now: () => Date): Promise<ComposedTls | null> {
-  const files = { kept: join(keysOf(config), 'ca.key'), shown: config.caFile }
-  const certificates = await openCertificates(config.tls, files, now())
-  if (certificates === null) return null
-  const listener = openTlsListener(certificates.first)
-  const renew: ComposedTls['renew'] = (log, failed) => {
-    const next = async (): Promise<void> => {
-      const pair = await certificates.next(now())
-      if (pair === null) return
-      listener.show(pair)
-      log.info('another certificate is shown from now on')
-    }
-    return every(certificates.everyMs, next, failed)
-  }
-  return { ca: certificates.ca, listener, renew }
+  return { app, http, close }
 }
 
 const keysOf = ({ dataFolder }: Config): string => join(dataFolder, 'keys')
+
+/** What the configuration says and the edge asks for. */
+const edge = ({ publicUrl, metrics, trustedProxies }: Config) => ({ publicUrl, metrics, trustedProxies })
 
 const disks = ({ dataFolder }: Config): Pick<App, 'files' | 'uploads'> => ({
   files: diskFiles(join(dataFolder, 'files')),

@@ -144,7 +144,7 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
     },
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: set.log ?? (process.stdout.isTTY ? 'warn' : 'info'),
-    metrics: set.metrics ?? (isLoopback(host) && set.publicUrl === undefined ? 'open' : 'token'),
+    metrics: set.metrics ?? (isLoopback(addresses.host) && set.publicUrl === undefined ? 'open' : 'token'),
     otlpEndpoint: set.otlpEndpoint?.replace(/\/+$/, '') ?? null,
   }
 }

@@ -60,7 +60,7 @@ interface Answer {
   readonly body: Readonly<Record<string, unknown>>
 }
 
-type More = RequestOptions & { readonly headers?: Readonly<Record<string, string>> }
+type More = Pick<RequestOptions, 'method' | 'ca'> & { readonly headers?: Readonly<Record<string, string>> }
 
 /** As a client does that finds the name at this address, and trusts the CA and nothing else. */
 function ask(host: string, path: string, more: More = {}, body?: string): Promise<Answer> {

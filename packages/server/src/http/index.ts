@@ -1,5 +1,6 @@
 /** The edge, in order: id, log, authenticate, authorize, limit, find the target, read the body, handle, errors. */
 import { randomUUID } from 'node:crypto'
+import { TLSSocket } from 'node:tls'
 import {
   alerts,
   applications,
@@ -14,7 +15,12 @@ import {
   machineResponses,
   machines,
 } from '@countermand/contract'
-import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyRequest,
+  type FastifyServerFactory,
+} from 'fastify'
 import type { App } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
@@ -33,7 +39,6 @@ import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
 import { openEventHandlers } from './events/index.ts'
 import { mountHealth } from './health.ts'
 import { libraryFileHandlers } from './library-files.ts'
-import { isUnheard, type TlsListener } from './listener.ts'
 import { machineActionHandlers, machineResponseHandlers } from './machine-actions.ts'
 import { machineLabelHandlers } from './machine-labels.ts'
 import { machineHandlers } from './machines.ts'
@@ -57,8 +62,8 @@ export interface HttpOptions {
   readonly metrics: MetricsAccess
   /** Whose forwarded headers are believed: addresses and networks. */
   readonly trustedProxies: readonly string[]
-  /** Null where it speaks plain HTTP. */
-  readonly listener: TlsListener | null
+  /** What listens; null for plain HTTP. */
+  readonly serverFactory: FastifyServerFactory | null
 }
 
 /** The server, ready to listen. */
@@ -107,9 +112,9 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   return server
 }
 
-function createServer({ log, trustedProxies, listener }: HttpOptions): FastifyInstance {
+function createServer({ log, trustedProxies, serverFactory }: HttpOptions): FastifyInstance {
   const server = Fastify({
-    ...(listener !== null && { serverFactory: listener.serverFactory }),
+    ...(serverFactory !== null && { serverFactory }),
     logger:
       log.level === 'silent' ? false : { level: log.level, ...(log.to !== undefined && { stream: log.to }) },
     logController: new LogController({ disableRequestLogging: true }),
@@ -131,7 +136,8 @@ function createServer({ log, trustedProxies, listener }: HttpOptions): FastifyIn
     clientErrorHandler: (thrown, socket) => {
       const id = randomUUID()
       const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', id))
-      if (isUnheard(socket)) return void socket.destroy()
+      // A handshake that failed leaves nobody to answer.
+      if (socket instanceof TLSSocket && socket.getProtocol() === null) return void socket.destroy()
       if (thrown.code === 'ECONNRESET' || !socket.writable) return
       const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', `Request-Id: ${id}`]
       const rest = [`Content-Length: ${body.length}`, 'Connection: close', '', body]

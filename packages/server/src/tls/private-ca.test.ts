@@ -20,6 +20,8 @@ const open = (now = start, of: readonly string[] = names): Promise<Certificates>
 const read = (name: string): string => readFileSync(join(folder, name), 'utf8')
 const modeOf = (name: string): number => statSync(join(folder, name)).mode & 0o777
 
+const shown = (): X509Certificate => new X509Certificate(opened.first.cert)
+
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'countermand-ca-'))
   opened = await open()
@@ -59,8 +61,6 @@ describe('the CA', () => {
 })
 
 describe('what it vouches for', () => {
-  const shown = (): X509Certificate => new X509Certificate(opened.first.cert)
-
   test('is by this CA, is none itself, and is for servers', () => {
     const ca = new X509Certificate(read('ca.pem'))
     assert.equal(shown().checkIssued(ca) && shown().verify(ca.publicKey), true)

@@ -1,17 +1,17 @@
 /** The listener where it speaks TLS: what it shows can be changed while connections last. */
 import { createServer, type Server, type ServerOptions } from 'node:https'
-import { TLSSocket } from 'node:tls'
 import type { FastifyServerFactory } from 'fastify'
+import type { Pair } from './certificates.ts'
 
 export interface TlsListener {
   /** For Fastify. */
   readonly serverFactory: FastifyServerFactory
   /** For connections from now on; PEM. */
-  show(pair: { readonly cert: string; readonly key: string }): void
+  readonly show: (pair: Pair) => void
 }
 
 /** TLS 1.2 and later, and nothing but TLS. */
-export function openTlsListener(first: { readonly cert: string; readonly key: string }): TlsListener {
+export function openTlsListener(first: Pair): TlsListener {
   const minVersion = 'TLSv1.2'
   const servers: Server[] = []
   return {
@@ -34,7 +34,3 @@ function timeLimits(limits: Readonly<Record<string, unknown>>): ServerOptions {
     ...(typeof requestTimeout === 'number' && { requestTimeout }),
   }
 }
-
-/** A handshake that failed leaves nobody to answer. */
-export const isUnheard = (socket: unknown): boolean =>
-  socket instanceof TLSSocket && socket.getProtocol() === null

@@ -7,8 +7,8 @@ import { join } from 'node:path'
 import { connect, type TLSSocket } from 'node:tls'
 import Fastify from 'fastify'
 import { test } from 'vitest'
-import { openPrivateCa } from '../tls/private-ca.ts'
 import { openTlsListener } from './listener.ts'
+import { openPrivateCa } from './private-ca.ts'
 
 async function open(port: number, ca: string): Promise<TLSSocket> {
   const socket = connect({ host: '127.0.0.1', port, ca })
