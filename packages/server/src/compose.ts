@@ -96,10 +96,11 @@ export async function compose(
     () => app.store.close(),
     () => watch.tracer?.close(),
   ]
-  const close = async (): Promise<void> => {
-    for (const stop of stops) await stop?.()
-  }
-  return { app, http, close }
+  return { app, http, close: inOrder(stops) }
+}
+
+const inOrder = (stops: readonly ((() => unknown) | undefined)[]) => async (): Promise<void> => {
+  for (const stop of stops) await stop?.()
 }
 
 const keysOf = ({ dataFolder }: Config): string => join(dataFolder, 'keys')
