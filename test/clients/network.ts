@@ -19,13 +19,13 @@ const unlimited = 'read=-/-,cancel=-/-,respond=-/-,liveResponse=-/-,package=-/-,
 /** `started`: how the server is, as somebody types it. `hosts`: the line for `/etc/hosts`. */
 export async function openNetwork(started: string, hosts: string): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-network-'))
-  const { inside, bind, close: leave } = await openMounts({ isAlone: true })
-  const [nsenter = '', ...into] = inside
+  const mounts = await openMounts({ isAlone: true })
+  const [nsenter = '', ...into] = mounts.inside
   const [address = ''] = hosts.split(' ')
   execFileSync(nsenter, [...into, 'ip', 'link', 'set', 'lo', 'up'])
   execFileSync(nsenter, [...into, 'ip', 'address', 'add', `${address}/32`, 'dev', 'lo'])
   writeFileSync(join(folder, 'hosts'), `127.0.0.1 localhost\n${hosts}`)
-  bind(join(folder, 'hosts'), '/etc/hosts')
+  mounts.bind(join(folder, 'hosts'), '/etc/hosts')
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
 
   const dataFolder = join(folder, 'data')
@@ -36,14 +36,14 @@ export async function openNetwork(started: string, hosts: string): Promise<Stage
   const ofTheTest = ['--data', dataFolder, '--pretend', '--limits', unlimited, '--log', 'warn']
   const server = openProgram(
     'server',
-    () => [...inside, process.execPath, serverMain, ...flags, ...ofTheTest],
+    () => [...mounts.inside, process.execPath, serverMain, ...flags, ...ofTheTest],
     {
       PATH: process.env.PATH ?? '',
     },
   )
   const close = async (): Promise<void> => {
     await server.leave()
-    await leave()
+    await mounts.close()
     rmSync(folder, { recursive: true, force: true })
   }
   try {
