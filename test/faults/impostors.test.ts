@@ -115,7 +115,7 @@ describe('a token that brings a CA', () => {
 })
 
 describe('somebody whom the device was told to trust (--ca)', () => {
-  test('hears it, so that silence above means something; and can give it no orders', async () => {
+  test('hears it, so that silence above means something', async () => {
     const other = await vouched(['127.0.0.1'], new Date())
     const file = join(world.folder, 'trusted.pem')
     writeFileSync(file, other.ca)
