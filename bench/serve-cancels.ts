@@ -30,7 +30,7 @@ async function main(): Promise<void> {
   const bare = Fastify()
   bare.post('/constant', () => ({ status: 'Cancelled' }))
   const constant = new URL(await bare.listen({ host: '127.0.0.1', port: 0 }))
-  const { clientId, clientSecret, tenantId } = await makeCredentials(app, config.publicUrl)
+  const { clientId, clientSecret, tenantId } = await makeCredentials(app, config)
   process.send?.(
     JSON.stringify({
       ids,

@@ -75,6 +75,14 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'types server/core',
     '@opentelemetry',
   ],
+  'server/tls': ['server/tls', 'server/config', 'server/timers.ts', 'types fastify', 'node:*'],
+  'server/tls/private-ca.ts': [
+    'server/tls',
+    'server/signing/keep.ts',
+    '@peculiar/x509',
+    'reflect-metadata',
+    'node:*',
+  ],
 
   'server/start': ['server/start', 'server/app', 'server/config', 'contract', 'node:*'],
   'server/config': ['server/config', 'server/core/policies.ts', 'contract', 'typebox', 'yaml', 'node:*'],

@@ -1,14 +1,15 @@
 /** Clients that others have written, as they are, and the recipes of `docs/clients.md`, as they are printed. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MachineAction } from '@countermand/contract'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { root } from '../architecture/tree.ts'
 import { needs } from '../needs.ts'
+import { openNetwork } from './network.ts'
+import { recipe, recipes } from './recipe.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const hasAll = [needs('openssl'), needs('curl'), needs('msal')].every((is) => is)
+const hasNetwork = [needs('root'), needs('unshare'), needs('nsenter'), needs('ip')].every((is) => is)
 const python = '/usr/bin/python3'
 
 /** What `sdk.mjs` prints. */
@@ -29,18 +30,9 @@ interface Seen {
   readonly paged: readonly string[]
 }
 
-/** The first block of code below a heading. */
-function recipe(heading: string): string {
-  const text = readFileSync(join(root, 'docs/clients.md'), 'utf8')
-  const section = text.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? ''
-  const code = /^```\w+\n([\s\S]*?)^```$/m.exec(section)?.[1]
-  assert.ok(code, `docs/clients.md has no recipe "${heading}"`)
-  return code
-}
-
-describe.skipIf(!hasAll)('against a real server behind TLS', () => {
+describe.skipIf(!hasAll)('against a real server that speaks TLS', () => {
   let stage: Stage
-  beforeAll(async () => void (stage = await openStage()))
+  beforeAll(async () => void (stage = await openStage('the server')))
   afterAll(() => stage.close())
 
   test.each([
@@ -59,12 +51,43 @@ describe.skipIf(!hasAll)('against a real server behind TLS', () => {
   ])('the recipe "%s" ends in a cancelled action', async (_, command, ends) => {
     assert.match((await stage.run(command())).trim(), ends)
   })
+})
+
+test.skipIf(!hasAll)('the recipe "Python" goes through a proxy that ends TLS as well', async () => {
+  const stage = await openStage('a proxy')
+  try {
+    assert.match(await stage.run([python, '-c', recipe('Python')]), /^Cancelled /)
+  } finally {
+    await stage.close()
+  }
+})
+
+describe.skipIf(!hasAll || !hasNetwork)('where the names of Microsoft lead here', () => {
+  const [started = '', hosts = '', seed = ''] = recipes('Fixed hosts')
+  let stage: Stage
+  beforeAll(async () => void (stage = await openNetwork(started, hosts)))
+  afterAll(() => stage.close())
+
+  test('the example of Microsoft’s documentation works as it stands there, host included', async () => {
+    assert.ok(seed.includes('POST "https://api.securitycenter.microsoft.com/api/machineactions/$ID/cancel"'))
+    const action: MachineAction = JSON.parse(await stage.run(['/bin/bash', '-c', seed]))
+    assert.equal(action.cancellationComment, 'Machine action was canceled by automation')
+    assert.equal(action.cancellationRequestor, 'first application')
+    assert.ok(['Pending', 'InProgress', 'Cancelled'].includes(action.status), action.status)
+  })
+
+  test('MSAL for Python with Microsoft’s own authority', async () => {
+    const { tenantId, clientId, clientSecret } = stage.credentials
+    const program = join(import.meta.dirname, 'playbook.py')
+    const seen: unknown = JSON.parse(await stage.run([python, program, tenantId, clientId, clientSecret]))
+    assert.deepEqual(seen, ['Cancelled', 'stopped', 'Machine action was canceled by automation'])
+  })
 
   test('MSAL for Node and the client library for Graph, with the addresses of Microsoft’s documentation', async () => {
     const { tenantId, clientId, clientSecret, machineId } = stage.credentials
     const program = join(import.meta.dirname, 'sdk.mjs')
     const command = [process.execPath, program, tenantId, clientId, clientSecret]
-    const seen: Seen = JSON.parse(await stage.run(command, 'led here'))
+    const seen: Seen = JSON.parse(await stage.run(command))
 
     assert.deepEqual(seen.fromCache.slice(0, 2), [false, true], 'MSAL keeps the token as long as it was told')
     assert.deepEqual([seen.machine.id, seen.machine.osPlatform], [machineId, 'Linux'])

@@ -17,6 +17,7 @@ import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { agentNodeFlags } from '../../packages/server/src/start/agent-process.ts'
 import { openApi, type Api } from './api.ts'
 import { textOf } from './beats.ts'
@@ -92,6 +93,7 @@ export async function openWorld(options: Options = {}): Promise<World> {
     server.start()
     await untilStarted(server, 'the server to be ready', async () => {
       if (!existsSync(join(dataFolder, 'credentials.json'))) return false
+      if (existsSync(join(dataFolder, 'ca.pem'))) trust(join(dataFolder, 'ca.pem'))
       return (await fetch(`${url}/readyz`)).ok
     })
   }
@@ -147,6 +149,11 @@ function openDevice(
     },
     startAlone: () => program.start(),
   }
+}
+
+/** From now on this process takes certificates by this CA too. `file`: PEM. */
+export function trust(file: string): void {
+  setDefaultCACertificates([...getCACertificates('default'), readFileSync(file, 'utf8')])
 }
 
 export async function freePort(): Promise<number> {

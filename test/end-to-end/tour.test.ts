@@ -5,11 +5,20 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { needs } from '../needs.ts'
-import { openWorld, withWorld, type World } from './fixture.ts'
+import { freePort, openWorld, withWorld, type World } from './fixture.ts'
 
 const timeout = 180_000
 const run = promisify(execFile)
 const sources = join(import.meta.dirname, '../../packages/server/src')
+
+/** What `npm start` has printed to be pasted. */
+function printedLines(world: World): string {
+  const lines = world.server.output().split('\n')
+  const first = lines.findIndex((line) => line.startsWith('c() {'))
+  const last = lines.findIndex((line) => line.startsWith('api countermand/actions/'))
+  assert.ok(first >= 0 && last > first, world.server.output())
+  return lines.slice(first, last + 1).join('\n')
+}
 
 describe.skipIf(!needs('root') || !needs('cgroup2'))('the tour', { timeout }, () => {
   let world: World
@@ -29,27 +38,32 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the tour', { timeout }, ()
   })
 
   test('as lines for a shell does the same', async () => {
-    const lines = world.server.output().split('\n')
-    const first = lines.findIndex((line) => line.startsWith('c() {'))
-    const last = lines.findIndex((line) => line.startsWith('api countermand/actions/'))
-    assert.ok(first >= 0 && last > first, world.server.output())
-    const { stdout } = await run('/bin/bash', ['-c', lines.slice(first, last + 1).join('\n')])
+    const { stdout } = await run('/bin/bash', ['-c', printedLines(world)])
     assert.match(stdout, /"status":"Cancelled"/)
     assert.match(stdout, /"kind":"action.cancelled"/)
   })
 })
 
 test(
-  'the tour of a pretended host ends so too, though what it collects takes its time there',
-  { timeout },
-  () =>
-    withWorld({ embedded: true, serverFlags: ['--pretend', '--limits', 'read=100/1500'] }, async (world) => {
+  'the tour of a pretended host ends so too, over TLS, though what it collects takes its time there',
+  {
+    timeout,
+  },
+  async () => {
+    const listen = `127.0.0.1:${await freePort()}`
+    const serverFlags = ['--pretend', '--tls', 'auto', '--limits', 'read=100/1500']
+    const address = { listen, url: `https://${listen}` }
+    await withWorld({ embedded: true, serverFlags, address }, async (world) => {
       const { stdout } = await run(process.execPath, [
         join(sources, 'tour/main.ts'),
         '--data',
         world.dataFolder,
       ])
+      assert.match(stdout, /^POST https:/m)
       assert.match(stdout, /it takes its time/)
       assert.match(stdout.trim().split('\n').at(-1) ?? '', /^\{"status":"Cancelled","proof":"reverted",/)
-    }),
+      const pasted = await run('/bin/bash', ['-c', printedLines(world)])
+      assert.match(pasted.stdout, /"kind":"action.cancel_requested"/)
+    })
+  },
 )

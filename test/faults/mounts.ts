@@ -36,11 +36,17 @@ export interface Disk {
   readOnly(isSo: boolean): void
 }
 
-/** Opens a mount namespace that lives as long as its holder, which ends with our end of the pipe. */
-export async function openMounts(): Promise<Mounts> {
-  const holder = spawn('unshare', ['--mount', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] })
+/**
+ * Opens a mount namespace that lives as long as its holder, which ends with our end of the pipe. `isAlone`: who is inside has a
+ * network of its own too, and nobody in it.
+ */
+export async function openMounts({ isAlone = false } = {}): Promise<Mounts> {
+  const holder = spawn('unshare', ['--mount', ...(isAlone ? ['--net'] : []), 'cat'], {
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
   const gone = new Promise((resolve) => holder.once('close', resolve))
-  const inside = ['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`, '--']
+  const own = `/proc/${holder.pid}/ns`
+  const inside = ['nsenter', `--mount=${own}/mnt`, ...(isAlone ? [`--net=${own}/net`] : []), '--']
   const run = (...command: readonly string[]): void => {
     const [file = '', ...args] = [...inside, ...command]
     execFileSync(file, args, { stdio: ['ignore', 'ignore', 'inherit'] })

@@ -48,7 +48,15 @@ export class Device {
     const { host, log, token } = this.parts
     if (enrolAgain) this.token = token()
     const enrolling = { enrolmentToken: enrolAgain ? this.token : null, enrolAgain }
-    const options = { dataFolder, server: null, switchedOff: [], log, host: host(), ...enrolling }
+    const options = {
+      dataFolder,
+      server: null,
+      caFile: null,
+      switchedOff: [],
+      log,
+      host: host(),
+      ...enrolling,
+    }
     runAgent(options, signal).then(over, over)
     return true
   }

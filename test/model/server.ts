@@ -89,6 +89,7 @@ export class Server {
       },
       store: this.store,
       publicUrl: 'http://server.test',
+      ca: null,
       signer,
       now,
       digest: digestOf,

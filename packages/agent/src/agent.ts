@@ -1,4 +1,5 @@
 /** One device, wired: identity, journal, news, runner, sync, wake-ups. */
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   actionTypes,
@@ -7,8 +8,9 @@ import {
   type Capability,
   type Facts,
 } from '@countermand/contract'
+import { trustOnly } from './connection.ts'
 import type { Host } from './host/host.ts'
-import { EnrolmentError, enrol, readIdentity, type Identity } from './identity.ts'
+import { EnrolmentError, caOf, enrol, readIdentity, type Identity } from './identity.ts'
 import { openJournal } from './journal.ts'
 import { openLoop } from './loop.ts'
 import { openNews } from './news.ts'
@@ -26,6 +28,7 @@ export interface AgentOptions {
   readonly enrolmentToken: string | null
   readonly enrolAgain: boolean
   readonly server: string | null
+  readonly caFile: string | null
   readonly switchedOff: readonly string[]
   readonly host: Host
   readonly log: (line: string) => void
@@ -35,13 +38,7 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   const self = async () => ({ facts: await factsOf(host), capabilities: await capabilitiesOf(options) })
-  const known = options.enrolAgain ? null : await readIdentity(dataFolder)
-  const enrolledAs = known ?? (await enrolled(options, await self()))
-  const identity = { ...enrolledAs, server: options.server ?? enrolledAs.server }
-  if (known !== null && options.enrolmentToken !== null)
-    log('already enrolled: the token is not used (--again would)')
-  log(`device ${identity.machineId} of ${identity.server}`)
-
+  const identity = await identityOf(options, self)
   const journal = await openJournal(dataFolder)
   const sync = await Sync.open(dataFolder, identity)
   const news = await openNews(dataFolder, identity.keyThumbprint, sync.acknowledged)
@@ -81,6 +78,32 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   pulse.stop()
   await runner.shutdown()
   await wakeUps
+}
+
+/** Who this device is, where its server is now, and, for the whole process, what vouches for that server. */
+async function identityOf(
+  options: AgentOptions,
+  self: () => Promise<{ facts: Facts; capabilities: Capabilities }>,
+): Promise<Identity> {
+  const known = options.enrolAgain ? null : await readIdentity(options.dataFolder)
+  const ca = await trusted(options, known)
+  if (ca !== null) trustOnly(ca)
+  const enrolledAs = known ?? (await enrolled(options, await self()))
+  const identity = { ...enrolledAs, server: options.server ?? enrolledAs.server }
+  if (known !== null && options.enrolmentToken !== null)
+    options.log('already enrolled: the token is not used (--again would)')
+  options.log(`device ${identity.machineId} of ${identity.server}`)
+  return identity
+}
+
+/** What vouches for the server: as this start says, or as the enrolment did; null leaves it to this host. */
+async function trusted(
+  { caFile, enrolmentToken }: AgentOptions,
+  known: Identity | null,
+): Promise<string | null> {
+  if (caFile !== null) return readFile(caFile, 'utf8')
+  if (known !== null) return known.ca
+  return enrolmentToken === null ? null : caOf(enrolmentToken)
 }
 
 async function enrolled(

@@ -8,6 +8,8 @@ export interface Config {
   readonly enrolAgain: boolean
   /** Where the server is now, if not where it was at enrolment; whom it obeys is the order key's matter. */
   readonly server: string | null
+  /** PEM file of what to trust instead of the CA of the enrolment, or of what this host trusts. */
+  readonly caFile: string | null
   /** Ends when its standard input does: it is the agent beside a server, and goes with it. */
   readonly tied: boolean
   readonly pretend: boolean
@@ -23,6 +25,7 @@ export const usage = `countermand-agent [flags]     each flag has a twin in the 
   --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
   --again                                                      with --enrol: a new key for the same device
   --server URL             COUNTERMAND_AGENT_SERVER            where the server is now, if it has moved
+  --ca FILE                COUNTERMAND_AGENT_CA                what to trust instead of the CA that the token has brought
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --signatures DIR         COUNTERMAND_AGENT_SIGNATURES        for virus scans, instead of /var/lib/clamav
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
@@ -43,6 +46,7 @@ export function readConfig(
       enrol: word,
       again: flag,
       server: word,
+      ca: word,
       'switch-off': word,
       signatures: word,
       tied: flag,
@@ -57,6 +61,7 @@ export function readConfig(
     enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
     enrolAgain: values.again ?? false,
     server: values.server ?? (env.COUNTERMAND_AGENT_SERVER || null),
+    caFile: values.ca ?? (env.COUNTERMAND_AGENT_CA || null),
     tied: values.tied ?? false,
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),

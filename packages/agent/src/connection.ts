@@ -1,4 +1,5 @@
 /** What goes for every request to the server. */
+import { setDefaultCACertificates } from 'node:tls'
 
 /**
  * Goes with every request to the server: a connection of its own. One that is kept for later may be dead by then, its host having
@@ -14,3 +15,11 @@ const slowestBytesPerMs = 8
 /** How long a request may take, to and fro: a fixed while, and what its bytes take on a slow line. */
 export const timeLimit = (bytes: number): AbortSignal =>
   AbortSignal.timeout(Math.round(shortestLimitMs + bytes / slowestBytesPerMs))
+
+/**
+ * From now on nothing is said to a server whose certificate is not vouched for by these, PEM: not to one that this host would trust
+ * either. It goes for the whole process, which talks to one server.
+ */
+export function trustOnly(certificates: string): void {
+  setDefaultCACertificates([certificates])
+}

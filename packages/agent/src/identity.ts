@@ -24,6 +24,8 @@ export interface Identity {
   readonly server: string
   /** Thumbprint of the order key. */
   readonly orderKey: string
+  /** The server's own CA, PEM; null where this host is to know whom to trust. */
+  readonly ca: string | null
   readonly keyThumbprint: string
   /** Signs as this device. */
   sign(payload: object, type: string): Promise<string>
@@ -33,6 +35,8 @@ interface Stored {
   readonly machineId: string
   readonly server: string
   readonly orderKey: string
+  /** As the token has it. */
+  readonly ca?: string | undefined
   readonly key: JWK
 }
 
@@ -55,7 +59,7 @@ export async function enrol(
   token: string,
   self: { facts: Facts; capabilities: Capabilities },
 ): Promise<Identity> {
-  const { server, orderKey, secret } = readToken(token)
+  const { server, orderKey, ca, secret } = readToken(token)
   const key = await ownKey(dataFolder, secret)
   const { sign, thumbprint, open } = await signerOf(key)
   const identity = await readIdentity(dataFolder)
@@ -79,11 +83,20 @@ export async function enrol(
   if (!fits(Enrolled, answer) || answer.key !== thumbprint) {
     throw new EnrolmentError('The answer is not signed by the server that the token names.')
   }
-  const stored: Stored = { machineId: answer.machineId, server, orderKey, key }
+  const stored: Stored = { machineId: answer.machineId, server, orderKey, ca, key }
   await writeDurably(fileOf(dataFolder), JSON.stringify(stored))
   await removeFolder(join(dataFolder, nextKey))
   return toIdentity(stored)
 }
+
+/** The CA that a token brings, PEM; null where it brings none. @throws EnrolmentError for a token that is none. */
+export function caOf(token: string): string | null {
+  const { ca } = readToken(token)
+  return ca === undefined ? null : pemOf(ca)
+}
+
+const pemOf = (der: string): string =>
+  `-----BEGIN CERTIFICATE-----\n${der.replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
 
 function readToken(text: string): EnrolmentToken {
   try {
@@ -113,12 +126,13 @@ async function ownKey(dataFolder: string, secret: string): Promise<JWK> {
   return key
 }
 
-async function toIdentity({ machineId, server, orderKey, key }: Stored): Promise<Identity> {
+async function toIdentity({ machineId, server, orderKey, ca, key }: Stored): Promise<Identity> {
   const { sign, thumbprint } = await signerOf(key)
   return {
     machineId,
     server,
     orderKey,
+    ca: ca === undefined ? null : pemOf(ca),
     keyThumbprint: thumbprint,
     sign: (payload, type) => sign(payload, { typ: type, kid: machineId }),
   }

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { killPoint } from './kill-points.ts'
 import { TwoHistories, type Answer, type Self, type Sync } from './sync.ts'
-import { Damaged, diskTrouble, plainly } from './trouble.ts'
+import { Damaged, certificateTrouble, diskTrouble, plainly } from './trouble.ts'
 
 /** With a stream that lives, wake-ups come by it; without one the device asks. */
 const idleMs = { listening: 5 * 60_000, alone: 30_000 }
@@ -90,5 +90,6 @@ function whatFailed(thrown: unknown): string {
   if (thrown instanceof TwoHistories) return 'this device must enrol again'
   // Nothing is said, and nothing obeyed, that is not on disk first.
   const isDisk = thrown instanceof Damaged || diskTrouble(thrown) !== null
+  if (certificateTrouble(thrown) !== null) return 'the server was not trusted'
   return isDisk ? 'this device cannot keep its journal' : 'the server was not reached'
 }

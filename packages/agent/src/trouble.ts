@@ -22,9 +22,29 @@ export class Damaged extends Error {
   }
 }
 
+/** What is the matter with a server's certificate, by the name that TLS has for it. Whoever answers there is told nothing. */
+const ofCertificates: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'is not by the CA that this device trusts',
+  UNABLE_TO_GET_ISSUER_CERT: 'is not by the CA that this device trusts',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'is not by the CA that this device trusts',
+  SELF_SIGNED_CERT_IN_CHAIN: 'is not by the CA that this device trusts',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'is not by the CA that this device trusts',
+  CERT_SIGNATURE_FAILURE: 'is not by the CA that this device trusts',
+  CERT_HAS_EXPIRED: 'has expired, or the clock of this host is wrong',
+  CERT_NOT_YET_VALID: 'is not valid yet, or the clock of this host is wrong',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'is for another name',
+}
+
+/** Null where that is not it. */
+export function certificateTrouble(thrown: unknown): string | null {
+  const cause = thrown instanceof Error ? (thrown.cause ?? thrown) : thrown
+  const what = ofCertificates[codeOf(cause) ?? '']
+  return what === undefined ? null : `its certificate ${what}`
+}
+
 export function plainly(thrown: unknown): string {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   const cause = thrown instanceof Error && thrown.cause instanceof Error ? ` (${thrown.cause.message})` : ''
-  const disk = diskTrouble(thrown)
-  return disk === null ? text + cause : `${disk} (${text})`
+  const trouble = diskTrouble(thrown) ?? certificateTrouble(thrown)
+  return trouble === null ? text + cause : `${trouble} (${text}${cause})`
 }

@@ -283,11 +283,15 @@ export const Enrolled = Type.Object({
 })
 export type Enrolled = Static<typeof Enrolled>
 
-/** A one-time token: where the server is, which order key to trust, and a secret. Text form: `cme1.` + base64url JSON. */
+/**
+ * A one-time token: where the server is, which order key to trust, and a secret; with a private CA of the server's, its
+ * certificate (DER, base64): the device takes no other server's from then on. Text form: `cme1.` + base64url JSON.
+ */
 export const EnrolmentToken = Type.Object({
   server: Type.String(),
   orderKey: Digest,
   secret: Type.String(),
+  ca: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9+/]+=*$', maxLength: 8192 })),
 })
 export type EnrolmentToken = Static<typeof EnrolmentToken>
 export const enrolmentTokenPrefix = 'cme1.'

@@ -32,6 +32,7 @@ import { openSqliteStore } from './store/sqlite-store.ts'
 import { openMeter, type ComposedMeter } from './telemetry/metrics.ts'
 import type { ComposedTracer } from './telemetry/tracer.ts'
 import { every } from './timers.ts'
+import { openTls } from './tls/index.ts'
 
 export interface Running {
   readonly app: App
@@ -59,6 +60,7 @@ export async function compose(
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
   const ended = new Set<string>()
+  const tls = await openTls(config, join(keysOf(config), 'ca.key'), now)
   const watch = await openWatch(config, now)
   const committed = (change: Change): void => {
     bus.publish(change)
@@ -68,47 +70,43 @@ export async function compose(
   const { store: bare, identity } = await openDatabase(config, { now, died, committed })
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
+  const given = { bus, ids: randomIds, now, digest: digestOf, identity }
   const app: App = {
     ...decided(config),
     store: watch.meter.watch(bare),
-    bus,
-    signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
+    signer: await openSigner(keysOf(config), issuer),
     ...disks(config),
     ...counts(config),
     meter: watch.meter,
     tracer: watch.tracer,
-    ids: randomIds,
-    now,
-    digest: digestOf,
-    identity,
+    ...given,
+    ca: tls?.ca ?? null,
   }
   const log = { level: logLevel, to: logTo }
   const waits = { ...standingPatience, ...patience }
-  const http = await openHttp({ app, ...reached(config), issuer, log, patience: waits })
+  const serverFactory = tls?.serverFactory ?? null
+  const http = await openHttp({ ...edge(config), app, issuer, serverFactory, log, patience: waits })
   watch.sayIn(http.log, config.restored ? identity.epoch : null)
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
-  return {
-    app,
-    http,
-    close: async () => {
-      await stopTimers()
-      await http.close()
-      await app.store.close()
-      await watch.tracer?.close()
-    },
-  }
+  const stopRenewal = tls?.renew(http.log)
+  const stops = [
+    stopRenewal,
+    stopTimers,
+    () => http.close(),
+    () => app.store.close(),
+    () => watch.tracer?.close(),
+  ]
+  return { app, http, close: inOrder(stops) }
 }
 
-/** By whom, and under which address. */
-const reached = ({
-  publicUrl,
-  metrics,
-  trustedProxies,
-}: Config): Pick<Config, 'publicUrl' | 'metrics' | 'trustedProxies'> => ({
-  publicUrl,
-  metrics,
-  trustedProxies,
-})
+const inOrder = (stops: readonly ((() => unknown) | undefined)[]) => async (): Promise<void> => {
+  for (const stop of stops) await stop?.()
+}
+
+const keysOf = ({ dataFolder }: Config): string => join(dataFolder, 'keys')
+
+/** What the configuration says and the edge asks for. */
+const edge = ({ publicUrl, metrics, trustedProxies }: Config) => ({ publicUrl, metrics, trustedProxies })
 
 const counts = ({ limits }: Config): Pick<App, 'counters' | 'signIns'> => ({
   counters: memoryCounters(limits),

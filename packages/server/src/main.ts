@@ -30,13 +30,13 @@ async function main(): Promise<void> {
   await server.http.listen({ host: config.host, port: config.port })
 
   const known = await readCredentials(config.dataFolder)
-  const credentials = known ?? (await makeCredentials(server.app, config.publicUrl))
+  const credentials = known ?? (await makeCredentials(server.app, config))
   if (config.agent !== 'none') agent = await startLocalAgent(server.app, config, credentials.machineId, say)
   const machineId = agent?.machineId ?? credentials.machineId
-  const reached = addresses(server.app, config.publicUrl)
+  const reached = addresses(server.app, config)
   await writeCredentials(config.dataFolder, { ...credentials, ...reached, machineId })
   say(`countermand is ready on ${config.publicUrl}; data and credentials.json are in ${config.dataFolder}`)
-  if (machineId !== null) printTour(config.dataFolder, say)
+  if (machineId !== null) printTour(config, say)
 }
 
 /** Once, however often it is asked to: a terminal and a launcher may both pass a signal on. */

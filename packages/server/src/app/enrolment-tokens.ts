@@ -20,7 +20,7 @@ export interface MadeToken {
   readonly expiresAt: Date
 }
 
-/** A one-time token that names this server and its order key. Kept here as a digest only. */
+/** A one-time token that names this server, its order key and its CA. Kept here as a digest only. */
 export async function makeEnrolmentToken(app: App, request: TokenRequest): Promise<MadeToken> {
   const { server, forDevice, by } = request
   const secret = app.ids.secret()
@@ -30,7 +30,9 @@ export async function makeEnrolmentToken(app: App, request: TokenRequest): Promi
   const made = { id, secretDigest: app.digest(secret), createdAt: now, createdBy: by, forDevice, expiresAt }
   const row: EnrolmentRow = { ...made, usedByKey: null, machineId: null, revokedAt: null }
   await app.store.write('keepEnrolmentToken', { row, by })
-  const token: EnrolmentToken = { server, orderKey: app.signer.orderThumbprint, secret }
+  const { signer, ca } = app
+  const about = { server, orderKey: signer.orderThumbprint, secret }
+  const token: EnrolmentToken = { ...about, ...(ca !== null && { ca }) }
   const text = enrolmentTokenPrefix + Buffer.from(JSON.stringify(token)).toString('base64url')
   return { id, token: text, expiresAt }
 }

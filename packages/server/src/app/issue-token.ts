@@ -1,24 +1,13 @@
+import { apiHosts } from '@countermand/contract'
 import { judgeSecret } from '../core/application.ts'
 import type { App } from './ports.ts'
 
 export const tokenLifetimeMs = 3_600_000
 
-/** Where the reference's regions are reached (`wire.md` 11). Clients that are set to one ask for it as the resource too. */
-const regionalHosts: readonly string[] = [
-  ...['us', 'eu', 'uk', 'au', 'swa', 'ina', 'aea'].map((region) => `${region}.api.security.microsoft.com`),
-  ...['us', 'eu', 'uk', 'au'].map((region) => `api-${region}.securitycenter.microsoft.com`),
-  'api-us.securitycenter.windows.com',
-]
-
-/** What the reference is asked for (`wire.md` 10); each becomes the token's audience, and each is valid here. */
+/** What the reference is asked for (`wire.md` 10, 11); each becomes the token's audience, and each is valid here. */
 const knownResources: readonly string[] = [
-  'https://api.securitycenter.microsoft.com',
-  'https://api.securitycenter.windows.com',
+  ...apiHosts.map((host) => `https://${host}`),
   'https://securitycenter.onmicrosoft.com/windowsatpservice',
-  'https://api-gcc.securitycenter.microsoft.us',
-  'https://api-gov.securitycenter.microsoft.us',
-  'https://api.security.microsoft.com',
-  ...regionalHosts.map((host) => `https://${host}`),
 ]
 
 /** Is this resource, or audience, one of ours? `ownUrls`: the base URLs that we answer on. */

@@ -25,6 +25,8 @@ export interface App {
   readonly identity: Identity
   /** Base URL under which clients and devices reach this server, if it was given; else it is the one that they ask. */
   readonly publicUrl: string | null
+  /** Of this server's own CA, DER in base64: what its devices are to trust; null where it has none. */
+  readonly ca: string | null
   /** How long a cancel waits for the device's proof before it answers, in milliseconds. */
   readonly settleWithinMs: number
   /** How long a device lets an action of a type run, in milliseconds; for live responses by command, `LiveResponse` a script. */

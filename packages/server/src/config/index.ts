@@ -17,6 +17,7 @@ import {
   type Settings,
   type limitedTypes,
 } from './settings.ts'
+import { readTls, type Tls } from './tls.ts'
 
 export { ConfigError, usage } from './settings.ts'
 
@@ -29,6 +30,9 @@ export interface Config {
   readonly isPublicUrlGiven: boolean
   /** Base URL for the agent on this host. */
   readonly localUrl: string
+  readonly tls: Tls
+  /** What clients have to trust, PEM; null where no CA is this server's own. */
+  readonly caFile: string | null
   /** Whose forwarded headers are believed; addresses and networks. */
   readonly trustedProxies: readonly string[]
   readonly dataFolder: string
@@ -113,23 +117,15 @@ function valuesOf(
 
 function configOf({ flags, environment, file }: Said, isLinux: boolean): Config {
   const set = { ...file, ...environment, ...flags } satisfies Settings as Settings
-  const listen = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(set.listen ?? settings.listen.standing)
-  const port = Number(listen?.[3])
-  if (listen === null || port === 0 || port > 65_535)
-    throw new ConfigError(`--listen ${settings.listen.says}`)
-  const host = listen[1] ?? listen[2] ?? ''
-  const shown = host.includes(':') ? `[${host}]` : host
-  const localUrl = `http://${reachable(shown)}:${port}`
+  const addresses = readAddresses(set)
+  const dataFolder = resolve(set.data ?? settings.data.standing)
   const pretend = set.pretend === true || !isLinux
   const sessions = set.sessions ?? settings.sessions.standing
   return {
-    host,
-    port,
-    publicUrl: publicUrl(set.publicUrl ?? localUrl),
-    isPublicUrlGiven: set.publicUrl !== undefined,
-    localUrl,
+    ...addresses,
+    caFile: addresses.tls.kind === 'auto' ? join(dataFolder, 'ca.pem') : null,
     trustedProxies: set.trustedProxies ?? settings.trustedProxies.standing,
-    dataFolder: resolve(set.data ?? settings.data.standing),
+    dataFolder,
     databaseUrl: set.databaseUrl ?? null,
     agent: set.noAgent === true ? 'none' : pretend ? 'pretend' : 'real',
     allowContainment: set.allowContainment ?? false,
@@ -148,9 +144,27 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
     },
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: set.log ?? (process.stdout.isTTY ? 'warn' : 'info'),
-    metrics: set.metrics ?? (isLoopback(host) && set.publicUrl === undefined ? 'open' : 'token'),
+    metrics: set.metrics ?? (isLoopback(addresses.host) && set.publicUrl === undefined ? 'open' : 'token'),
     otlpEndpoint: set.otlpEndpoint?.replace(/\/+$/, '') ?? null,
   }
+}
+
+type Addresses = Pick<Config, 'host' | 'port' | 'publicUrl' | 'isPublicUrlGiven' | 'localUrl' | 'tls'>
+
+/** Where it listens, how, and under which addresses it is reached. */
+function readAddresses(set: Settings): Addresses {
+  const listen = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(set.listen ?? settings.listen.standing)
+  const port = Number(listen?.[3])
+  if (listen === null || port === 0 || port > 65_535)
+    throw new ConfigError(`--listen ${settings.listen.says}`)
+  const host = listen[1] ?? listen[2] ?? ''
+  const shown = reachable(host.includes(':') ? `[${host}]` : host)
+  const tls = readTls(set, shown)
+  const here = `${tls.kind === 'off' ? 'http' : 'https'}://${shown}:${port}`
+  const publicUrl = readPublicUrl(set.publicUrl ?? here, tls)
+  // A certificate of one's own is for the public name, and need not be for this address.
+  const localUrl = tls.kind === 'own' ? publicUrl : here
+  return { host, port, publicUrl, isPublicUrlGiven: set.publicUrl !== undefined, localUrl, tls }
 }
 
 function parse(args: readonly string[]): Readonly<Record<string, string>> {
@@ -176,8 +190,10 @@ const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1
 /** Everywhere is where it listens, not where it is reached. */
 const reachable = (host: string): string => (host === '0.0.0.0' || host === '[::]' ? 'localhost' : host)
 
-function publicUrl(text: string): string {
+function readPublicUrl(text: string, { kind }: Tls): string {
   if (!URL.canParse(text)) throw new ConfigError(`--public-url ${settings.publicUrl.says}`)
+  if (kind !== 'off' && !text.startsWith('https:'))
+    throw new ConfigError('--public-url begins with https:// where the server speaks TLS, and TLS only')
   return text.replace(/\/+$/, '')
 }
 

@@ -122,7 +122,41 @@ export const settings = {
     schema: Type.String({ pattern: '^https?://[^/]' }),
     says: 'takes an address such as https://countermand.example',
     takes: 'URL',
-    help: 'default http://HOST:PORT',
+    help: 'default http://HOST:PORT, with TLS https://HOST:PORT',
+    read: asIs,
+  },
+  tls: {
+    schema: oneOf(['off', 'auto']),
+    says: 'takes off or auto',
+    takes: 'off|auto',
+    help: 'auto: a CA of this server’s own, and a certificate by it; default off',
+    read: asIs,
+    standing: 'off',
+  },
+  tlsNames: {
+    schema: Type.Array(
+      Type.String({ pattern: String.raw`^((\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9a-fA-F.:]+)$` }),
+    ),
+    says: 'takes names and addresses, such as a.example,192.0.2.7; microsoft stands for all of Microsoft’s',
+    takes: 'NAME,…',
+    help: [
+      'further names for auto; default the name of this host.',
+      '"microsoft": every host of the reference, for clients that have it built in',
+    ],
+    read: list,
+  },
+  tlsCert: {
+    schema: Type.String({ minLength: 1 }),
+    says: 'takes the path of a file',
+    takes: 'FILE',
+    help: 'a certificate of one’s own, PEM, with its chain; read again when it changes',
+    read: asIs,
+  },
+  tlsKey: {
+    schema: Type.String({ minLength: 1 }),
+    says: 'takes the path of a file',
+    takes: 'FILE',
+    help: 'the key of that certificate, PEM',
     read: asIs,
   },
   trustedProxies: {

@@ -14,7 +14,12 @@ import {
   machineResponses,
   machines,
 } from '@countermand/contract'
-import Fastify, { LogController, type FastifyInstance, type FastifyRequest } from 'fastify'
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyRequest,
+  type FastifyServerFactory,
+} from 'fastify'
 import type { App } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
 import { refuseUnpermitted } from '../core/permission.ts'
@@ -60,6 +65,8 @@ export interface HttpOptions {
   /** Whose forwarded headers are believed: addresses and networks. */
   readonly trustedProxies: readonly string[]
   readonly patience: Patience
+  /** What listens; null for plain HTTP. */
+  readonly serverFactory: FastifyServerFactory | null
 }
 
 /** The server, ready to listen. */
@@ -111,8 +118,9 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   return server
 }
 
-function createServer({ log, trustedProxies, patience }: HttpOptions): FastifyInstance {
+function createServer({ log, trustedProxies, serverFactory, patience }: HttpOptions): FastifyInstance {
   const server: FastifyInstance = Fastify({
+    ...(serverFactory !== null && { serverFactory }),
     logger:
       log.level === 'silent' ? false : { level: log.level, ...(log.to !== undefined && { stream: log.to }) },
     logController: new LogController({ disableRequestLogging: true }),

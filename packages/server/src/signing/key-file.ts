@@ -1,8 +1,8 @@
 /** Keys in files of the data folder, readable by their owner only. A key service would be this file's neighbour. */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, open, readFile, rename } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   CompactSign,
   EmbeddedJWK,
@@ -19,6 +19,7 @@ import {
 } from 'jose'
 import { parseJson } from '@countermand/contract'
 import type { KeyOf, Signer, VerifiedMessage } from '../app/ports.ts'
+import { keep } from './keep.ts'
 
 /** Devices and orders; RSA is what every token client can check. */
 const orderAlgorithm = 'EdDSA'
@@ -128,19 +129,6 @@ async function imported(jwk: JWK, algorithm: string): Promise<CryptoKey> {
 async function sealKey(file: string): Promise<Buffer> {
   if (!existsSync(file)) await keep(file, randomBytes(32).toString('base64url'))
   return Buffer.from(await readFile(file, 'utf8'), 'base64url')
-}
-
-/** Written whole or not at all: half a key would be a new identity. */
-async function keep(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const handle = await open(`${file}.tmp`, 'w', 0o600)
-  await handle.writeFile(text)
-  await handle.sync()
-  await handle.close()
-  await rename(`${file}.tmp`, file)
-  const folder = await open(dirname(file), 'r')
-  await folder.sync()
-  await folder.close()
 }
 
 /** `base64url(until.subject)` + `.` + HMAC over it and its purpose. */

@@ -9,6 +9,8 @@ export interface AgentOptions {
   readonly enrolmentToken: string
   /** Where the server listens now. */
   readonly server: string
+  /** What it is to trust; null for whatever this host trusts. */
+  readonly caFile: string | null
   readonly pretend: boolean
   readonly allowContainment: boolean
   readonly say: (line: string) => void
@@ -56,6 +58,7 @@ export function startAgent(options: AgentOptions): () => Promise<void> {
 
 function launch(options: AgentOptions): ChildProcess {
   const flags = [
+    ...(options.caFile === null ? [] : ['--ca', options.caFile]),
     ...(options.pretend ? ['--pretend'] : []),
     ...(options.allowContainment ? ['--allow-containment'] : []),
   ]

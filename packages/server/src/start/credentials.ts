@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { applicationPermissions } from '@countermand/contract'
 import { listApplications, makeApplication } from '../app/administer-applications.ts'
 import type { App } from '../app/ports.ts'
+import type { Config } from '../config/index.ts'
 
 /** `credentials.json`; what a playbook needs to talk to this server. */
 export interface Credentials {
@@ -12,6 +13,8 @@ export interface Credentials {
   readonly tenantId: string
   readonly clientId: string
   readonly clientSecret: string
+  /** What a client has to trust, PEM; null where the server has no CA of its own. */
+  readonly caFile: string | null
   /** This host; null without an agent. */
   readonly machineId: string | null
 }
@@ -27,22 +30,24 @@ export async function readCredentials(dataFolder: string): Promise<Credentials |
 const parse = (text: string): Credentials => JSON.parse(text)
 
 /** Makes the first application. Its secret is kept here as a digest only. */
-export async function makeCredentials(app: App, publicUrl: string): Promise<Credentials> {
+export async function makeCredentials(app: App, reached: Reached): Promise<Credentials> {
   const others = await listApplications(app)
   // Who has removed the file gets a way in again; the application that it told of stays, until somebody disables it.
   const name = others.length === 0 ? 'first application' : `first application ${others.length + 1}`
   const asked = { name, permissions: applicationPermissions, expiresInDays: null, by: 'first start' }
   const { made, secretText } = await makeApplication(app, asked)
-  return { ...addresses(app, publicUrl), clientId: made.id, clientSecret: secretText, machineId: null }
+  return { ...addresses(app, reached), clientId: made.id, clientSecret: secretText, machineId: null }
 }
 
-/** Where this server is reached now, which may be elsewhere than at its first start. */
+type Reached = Pick<Config, 'publicUrl' | 'caFile'>
+
+/** Where this server is reached now, which may be elsewhere than at its first start, and what to trust there. */
 export function addresses(
   app: App,
-  publicUrl: string,
-): Pick<Credentials, 'apiUrl' | 'tokenUrl' | 'tenantId'> {
+  { publicUrl, caFile }: Reached,
+): Pick<Credentials, 'apiUrl' | 'tokenUrl' | 'caFile' | 'tenantId'> {
   const { tenantId } = app.identity
-  return { apiUrl: publicUrl, tokenUrl: `${publicUrl}/${tenantId}/oauth2/v2.0/token`, tenantId }
+  return { apiUrl: publicUrl, tokenUrl: `${publicUrl}/${tenantId}/oauth2/v2.0/token`, caFile, tenantId }
 }
 
 /** Whole or not at all, and for its owner only. */

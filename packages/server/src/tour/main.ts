@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { parseArgs } from 'node:util'
 import { answerOf, client, say, show, showChange, type Action, type Api, type Entry } from './client.ts'
 import { cancelBody, packageBody, runBody, scanBody, scope, scriptName, scriptText } from './script.ts'
@@ -12,6 +13,7 @@ interface Credentials {
   readonly clientId: string
   readonly clientSecret: string
   readonly machineId: string | null
+  readonly caFile?: string | null
 }
 
 const step = (number: number, title: string): void => say(`\n── ${number}. ${title}`)
@@ -19,7 +21,8 @@ const step = (number: number, title: string): void => say(`\n── ${number}. $
 async function main(): Promise<void> {
   const { values } = parseArgs({ options: { data: { type: 'string' } } })
   const credentials = await readCredentials(resolve(values.data ?? process.env.COUNTERMAND_DATA ?? 'data'))
-  const { machineId } = credentials
+  const { machineId, caFile } = credentials
+  if (typeof caFile === 'string') await trust(caFile)
   if (machineId === null) throw new Error('This server runs without an agent: start it without --no-agent.')
 
   step(1, 'A token, as from Entra ID')
@@ -64,6 +67,11 @@ async function main(): Promise<void> {
 
   step(8, 'The proof, and the device’s own words for it')
   await showProof(api, issued.id)
+}
+
+/** Beside whatever this host trusts, for this process alone. */
+async function trust(caFile: string): Promise<void> {
+  setDefaultCACertificates([...getCACertificates('default'), await readFile(caFile, 'utf8')])
 }
 
 /** Null, and the server's words, where this host cannot do that. */

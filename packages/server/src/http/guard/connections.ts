@@ -1,6 +1,7 @@
 /** How long a connection may take over what, and how many there may be. Whoever is cut off by it is a line of the log. */
 import { randomUUID } from 'node:crypto'
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { envelope } from '../errors.ts'
 import { everyAnswer, onlyOurs } from './headers.ts'
@@ -101,6 +102,8 @@ export function answerNoRequest(
   thrown: Error & { code?: string },
   socket: Socket,
 ): void {
+  // A handshake that failed leaves nobody to answer.
+  if (socket instanceof TLSSocket && socket.getProtocol() === null) return void socket.destroy()
   if (thrown.code === 'ECONNRESET' || !socket.writable) return
   const reqId = randomUUID()
   const { status, code, message } = tellings[thrown.code ?? ''] ?? notHttp

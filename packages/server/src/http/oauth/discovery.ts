@@ -1,11 +1,9 @@
 /** What a token client looks up before it asks: endpoints, issuer, keys. */
+import { signInHosts } from '@countermand/contract'
 import type { FastifyInstance } from 'fastify'
 import type { App } from '../../app/ports.ts'
 import { Refusal } from '../../core/errors.ts'
 import { baseOf } from '../base-url.ts'
-
-/** Where the reference's clients sign in (`wire.md` 11); to them we are the same authority. */
-const signInHosts = ['login.microsoftonline.com', 'login.microsoftonline.us']
 
 interface Tenant {
   Params: { tenant: string }
