@@ -90,6 +90,7 @@ export class Server {
       store: this.store,
       publicUrl: 'http://server.test',
       signer,
+      issuers: { isNamedIn: () => false, authenticate: nobody },
       now,
       digest: digestOf,
       settleWithinMs: 0,
