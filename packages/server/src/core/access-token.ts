@@ -24,9 +24,9 @@ export function callerOf(
   const audiences = textsOf(claims.aud)
   if (!audiences.some((one) => audience.includes(one)))
     throw new Refusal('Forbidden', `The token was issued for another audience: ${audiences.join(', ')}.`)
+  refuseOtherTokens(claims)
   const clientId = nameIn(claims.appid, claims.azp, claims.client_id, claims.cid)
   if (clientId === null) throw unauthorized('The token does not name the application that it was issued to.')
-  refuseOtherTokens(claims)
   const isUsers = isOfUser(claims, clientId)
   const name = isUsers ? userIn(claims) : clientId
   if (name === null) throw unauthorized('The token does not name its user.')
@@ -40,26 +40,21 @@ export function callerOf(
 
 const unauthorized = (message: string): Refusal => new Refusal('Unauthorized', message)
 
-const hasScopes = ({ scp, scope }: Claims): boolean => scp !== undefined || scope !== undefined
-
 /**
- * An application by its own: `sub` is its client id (RFC 9068 2.2), or the token says so (Entra's `idtyp`), or there is no scope at all,
- * as in Entra's. Of a user the roles never count: they would permit what the application was not given for that user.
+ * An application's own has its client id as `sub` (RFC 9068 2.2), or says so (`idtyp`), or has Entra's one id for both. Every other one is of
+ * a user, also where it has no scope at all: a user's roles would permit what nobody has allowed that application to do for that user.
  */
-const isOfUser = (claims: Claims, clientId: string): boolean =>
-  claims.idtyp !== 'app' && claims.sub !== clientId && hasScopes(claims)
+function isOfUser({ idtyp, sub, oid, scp }: Claims, clientId: string): boolean {
+  if (scp !== undefined) return sub !== clientId
+  return idtyp !== 'app' && sub !== clientId && (oid === undefined || oid !== sub)
+}
 
-/** What only somebody who has signed in leaves in a token. */
-const signedIn = ['nonce', 'auth_time', 'acr', 'amr']
-/** What only an ID token has (OpenID Connect Core 3.1.3.6, 3.3.2.11). */
-const idTokens = ['at_hash', 'c_hash']
-
-/** An ID token says who somebody is, and permits nothing, whatever roles it names and even where its audience is ours. */
+/** An ID token says who somebody is, and permits nothing, even where its audience is ours. */
 function refuseOtherTokens(claims: Claims): void {
-  const marks = hasScopes(claims) ? idTokens : [...idTokens, ...signedIn]
   // Keycloak says in the claims what a token is for: Bearer, ID, Refresh, …
   const isOther = typeof claims.typ === 'string' && claims.typ.toLowerCase() !== 'bearer'
-  if (isOther || marks.some((name) => claims[name] !== undefined))
+  // OpenID Connect Core 3.1.3.6, 3.3.2.11: in ID tokens only.
+  if (isOther || claims.at_hash !== undefined || claims.c_hash !== undefined)
     throw unauthorized('The token is no access token.')
   // RFC 7800: good only together with a proof, which would have to be checked.
   if (claims.cnf !== undefined)

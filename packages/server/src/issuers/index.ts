@@ -6,8 +6,7 @@ import { Refusal } from '../core/errors.ts'
 import { openKeys, type Failed, type Keys } from './keys.ts'
 
 /** By key pairs only: with a secret in the list, a published key could pose as one. */
-const algorithms =
-  'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
+const algorithms = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA Ed25519'.split(' ')
 /** In small letters. Anything else is a token for something else (RFC 8725 3.11). */
 const accessTypes: readonly (string | undefined)[] = [undefined, 'jwt', 'at+jwt', 'application/at+jwt']
 /** How far the issuer's clock may be from ours. */
