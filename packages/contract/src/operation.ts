@@ -28,6 +28,8 @@ export interface Operation {
   /** Largest body in bytes; 1 MiB where not given. */
   readonly bodyLimit?: number
   readonly status: 200 | 201 | 204
+  /** Somebody else may have been first: it can be answered 409. */
+  readonly mayConflict?: true
   /** What the answer is, where it is no JSON. */
   readonly media?: string
   /** What is a number and nothing else is sent as text. */

@@ -81,14 +81,9 @@ export async function compose(
     digest: digestOf,
     identity,
   }
-  const http = await openHttp({
-    app,
-    publicUrl: config.publicUrl,
-    issuer,
-    log: { level: logLevel, to: logTo },
-    metrics: config.metrics,
-    trustedProxies: config.trustedProxies,
-  })
+  const { publicUrl, metrics, trustedProxies } = config
+  const log = { level: logLevel, to: logTo }
+  const http = await openHttp({ app, publicUrl, issuer, log, metrics, trustedProxies })
   watch.sayIn(http.log, config.restored ? identity.epoch : null)
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
   return {

@@ -15,16 +15,20 @@ const means: Readonly<Record<string, string>> = {
   InvalidInput: 'a value is not what it should be',
   InvalidRequestBody: 'the body is no JSON, or does not fit',
   MissingRequiredParameter: 'something required is missing',
+  InvalidHashValue: 'a hash is not what it should be',
+  InvalidIpAddress: 'an address is none',
+  MaximumBatchSizeExceeded: 'too many at once',
   ODataError: 'a query option that is not known, or cannot be read',
   OsPlatformNotSupported: 'the machine cannot do this',
   ClientVersionNotSupported: 'the agent is too old for this',
   ActiveRequestAlreadyExists: 'an action of this kind is open on the machine',
   Unauthorized: 'no token, or one that is not valid',
   Forbidden: 'the token lacks every permission that would do',
+  DisabledFeature: 'it is not part of the plan that this server is set to',
   DisallowedOperation: 'it is not allowed here',
   NotFound: 'nothing answers at this address, or there is nothing to give yet',
   ResourceNotFound: 'what the path names is not there',
-  Conflict: 'somebody else was first',
+  Conflict: 'it is not as the request takes it to be; of a cancel, `countermand.current` says how it is',
   RequestEntityTooLarge: 'the body is too large',
   TooManyRequests: 'a limit is reached; wait as long as Retry-After says',
   InternalServerError: 'a fault of the server',
@@ -36,6 +40,7 @@ const titles: Readonly<Record<string, string>> = {
   401: 'Not authenticated.',
   403: 'Not permitted.',
   404: 'Not found.',
+  409: 'Somebody else was first.',
   413: 'Too large.',
   429: 'Too many requests.',
   500: 'A fault.',
@@ -43,9 +48,14 @@ const titles: Readonly<Record<string, string>> = {
 }
 
 /** The statuses that an operation can answer, beside its own. */
-export function statusesOf(row: { readonly target: string; readonly takesBody: boolean }): string[] {
+export function statusesOf(row: {
+  readonly target: string
+  readonly takesBody: boolean
+  readonly mayConflict: boolean
+}): string[] {
   const found = ['400', '401', '403', '429', '500', '503']
   if (row.target !== 'none') found.push('404')
+  if (row.mayConflict) found.push('409')
   if (row.takesBody) found.push('413')
   return found.toSorted()
 }

@@ -28,8 +28,28 @@ const options: Readonly<Record<string, { readonly description: string; readonly 
   $filter: { description: "A condition, `status eq 'Pending'` for example.", schema: { type: 'string' } },
   $orderby: { description: 'A field, and `asc` or `desc`.', schema: { type: 'string' } },
   $select: { description: 'The fields wanted, with commas.', schema: { type: 'string' } },
+  kind: {
+    description: 'Kinds with commas, `action.cancelled` or `action.*`.',
+    schema: { type: 'string' },
+  },
+  machineId: { description: 'Of this machine only.', schema: { type: 'string' } },
+  actionId: { description: 'Of this action only.', schema: { type: 'string' } },
+  alarm: { description: '`true`: alarms only.', schema: { type: 'boolean' } },
+  after: { description: 'What comes after the event with this id; 0 for all.', schema: whole },
+  follow: { description: '`false`: what is there now, and no more.', schema: { type: 'boolean' } },
   $count: { description: '`true`: `@odata.count` says how many there are.', schema: { type: 'boolean' } },
 }
+
+const idempotencyKey: Parameter = {
+  name: 'Idempotency-Key',
+  in: 'header',
+  required: false,
+  description:
+    'Of the caller’s making, for one request: sent again under it, it is answered with the action that it led to.',
+  schema: { type: 'string', maxLength: 255 },
+}
+
+const propertiesOf = (schema: Schema): object => schema.properties ?? {}
 
 export function parametersOf(row: Operation): Parameter[] {
   const inPath = [...row.path.matchAll(/:(\w+)/g)].map(([, name = '']): Parameter => {
@@ -41,7 +61,9 @@ export function parametersOf(row: Operation): Parameter[] {
     const known = options[name] ?? { description: name, schema: { type: 'string' } }
     return { name, in: 'query', required: false, ...known }
   })
-  return [...inPath, ...inQuery]
+  // What takes our own wishes takes our own header too.
+  const isOnce = row.body !== undefined && 'countermand' in propertiesOf(row.body)
+  return [...inPath, ...inQuery, ...(isOnce ? [idempotencyKey] : [])]
 }
 
 /** The form of the library (`wire.md` 1.4), which its route reads itself. */

@@ -72,7 +72,11 @@ function printOperation(name: string, row: Row, schemas: Schemas): PrintedOperat
   const parameters = parametersOf(row)
   const { stand, note } = standOf(row)
   const summary = row.summary ?? inWords(name)
-  const replies = statusesOf({ target: row.target, takesBody: body !== undefined })
+  const replies = statusesOf({
+    target: row.target,
+    takesBody: body !== undefined,
+    mayConflict: row.mayConflict === true,
+  })
   return {
     operationId: name,
     summary,

@@ -28,6 +28,7 @@ export const applications = {
     permission: administer,
     limit: 'manage',
     target: 'none',
+    mayConflict: true,
     body: Type.Object({ displayName: Type.String(), permissions, expiresInDays }),
     status: 201,
     reply: Type.Object({ ...Application.properties, secretText }),
@@ -49,6 +50,7 @@ export const applications = {
     permission: administer,
     limit: 'manage',
     target: 'application',
+    mayConflict: true,
     // What is left out stays; a list of permissions takes the place of the former one.
     body: Type.Object({
       displayName: Type.Optional(Type.String()),

@@ -60,6 +60,7 @@ export const machineActions = {
     permission: { app: responsePermissions, delegated: responsePermissions },
     limit: 'cancel',
     target: 'machineActionId',
+    mayConflict: true,
     body: Type.Object({ Comment: Type.Optional(Type.String()), countermand: Type.Optional(CancelInputs) }),
     status: 200,
     reply: MachineAction,

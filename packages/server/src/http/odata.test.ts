@@ -302,7 +302,7 @@ describe('the options that a list takes', () => {
     '%s: are those that its printed reference says, and no others',
     async (_name, path, said) => {
       const server = await serverOfTheFile()
-      const token = await server.token('Machine.Read.All')
+      const token = await server.token('Machine.Read.All', 'Countermand.Administer')
       for (const option of everyOption) {
         const asked = `${path}?${option}=${encodeURIComponent(examples[option] ?? 'x')}`
         const { status } = await server.ask({ method: 'GET', path: asked, token })

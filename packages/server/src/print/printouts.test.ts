@@ -49,7 +49,8 @@ describe('the OpenAPI document', () => {
     assert.equal(problemOf(row.body!, example), null)
   })
 
-  test.each(rows.filter(([, { status }]) => status !== 204))('%s shows a reply that fits', (name, row) => {
+  const replying = rows.filter(([, row]) => row.status !== 204 && !('media' in row))
+  test.each(replying)('%s shows a reply that fits', (name, row) => {
     const reply = of(name).responses[row.status]
     assert.ok(reply !== undefined && 'description' in reply)
     assert.equal(problemOf(row.reply, reply.content?.['application/json']?.example), null)
@@ -75,7 +76,7 @@ describe('the OpenAPI document', () => {
 
   test('names every code of a refusal', () => {
     const text = JSON.stringify(document.components.responses)
-    const wanted = Object.entries(refusalStatus).filter(([, status]) => status !== 409 && status !== 416)
+    const wanted = Object.entries(refusalStatus).filter(([, status]) => status !== 416)
     assert.deepEqual(
       wanted.filter(([code]) => !text.includes(code)),
       [],

@@ -78,7 +78,9 @@ async function copyTo(folder: string): Promise<string> {
 }
 
 async function makeCluster(program: string, folder: string): Promise<void> {
-  const kind = ['--username=countermand', '--encoding=UTF8', '--locale=C', '--auth=scram-sha-256']
+  // Turkish by ICU: small letters and the order of words that no comparison of ours may depend on.
+  const locale = ['--locale=C', '--locale-provider=icu', '--icu-locale=tr-TR']
+  const kind = ['--username=countermand', '--encoding=UTF8', ...locale, '--auth=scram-sha-256']
   const how = [
     `--pwfile=${join(folder, 'password')}`,
     `--pgdata=${join(folder, 'data')}`,

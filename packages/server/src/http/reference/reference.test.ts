@@ -19,7 +19,7 @@ test('the document names the host that was asked, and needs no token', async () 
   assert.equal(status, 200)
   assert.match(headers['content-type'] ?? '', /^application\/json/)
   assert.equal(body.openapi, '3.1.0')
-  assert.deepEqual(body.servers, [{ url: 'http://countermand.example' }])
+  assert.deepEqual(body.servers, [{ url: 'https://countermand.example' }])
   assert.match(JSON.stringify(body), new RegExp(`${server.app.identity.tenantId}/oauth2/v2.0/token`))
 })
 
