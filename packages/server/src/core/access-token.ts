@@ -74,13 +74,12 @@ const textsOf = (value: unknown): readonly string[] =>
 
 const longestName = 256
 
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' &&
+  value.trim() !== '' &&
+  value.length <= longestName &&
+  !/\p{Cc}/u.test(value) &&
+  value.isWellFormed()
+
 /** The first that can stand on an action. */
-function nameIn(...values: readonly unknown[]): string | null {
-  const isName = (value: unknown): value is string =>
-    typeof value === 'string' &&
-    value.trim() !== '' &&
-    value.length <= longestName &&
-    !/\p{Cc}/u.test(value) &&
-    value.isWellFormed()
-  return values.find(isName) ?? null
-}
+const nameIn = (...values: readonly unknown[]): string | null => values.find(isName) ?? null

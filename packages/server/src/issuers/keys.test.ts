@@ -75,7 +75,11 @@ async function restartWith(...keys: readonly (JWK | undefined)[]): Promise<void>
 async function forged(key: JWK | undefined, kid: string): Promise<string> {
   assert.ok(key !== undefined)
   const claims = {
-    ...{ iss: provider.issuer, aud: resource, sub: 'x', client_id: 'x', roles: ['Machine.Read.All'] },
+    iss: provider.issuer,
+    aud: resource,
+    sub: 'x',
+    client_id: 'x',
+    roles: ['Machine.Read.All'],
     exp: Math.floor(server.clock.now.getTime() / 1_000) + 7_200,
   }
   const token = new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid })
