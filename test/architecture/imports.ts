@@ -57,6 +57,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   'server/files': ['server/files', 'server/app/ports.ts', 'server/core/errors.ts', 'contract', 'node:*'],
   'server/ids': ['server/ids', 'server/app/ports.ts', 'node:*'],
+  'server/issuers': [
+    'server/issuers',
+    'server/app/ports.ts',
+    'server/core/access-token.ts',
+    'server/core/errors.ts',
+    'jose',
+  ],
   'server/signing': ['server/signing', 'server/app/ports.ts', 'contract', 'jose', 'node:*'],
 
   'server/telemetry': [
@@ -85,7 +92,15 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
 
   'server/start': ['server/start', 'server/app', 'server/config', 'contract', 'node:*'],
-  'server/config': ['server/config', 'server/core/policies.ts', 'contract', 'typebox', 'yaml', 'node:*'],
+  'server/config': [
+    'server/config',
+    'types server/core/access-token.ts',
+    'server/core/policies.ts',
+    'contract',
+    'typebox',
+    'yaml',
+    'node:*',
+  ],
   'server/print': ['server/print', 'server/core/errors.ts', 'contract', 'node:*'],
   'server/tour': ['server/tour', 'contract', 'node:*'],
   // Reads what the store has written, and asks the rules again.

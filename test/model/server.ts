@@ -91,6 +91,7 @@ export class Server {
       publicUrl: 'http://server.test',
       ca: null,
       signer,
+      issuers: { isNamedIn: () => false, authenticate: nobody },
       now,
       digest: digestOf,
       settleWithinMs: 0,

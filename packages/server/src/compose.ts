@@ -20,6 +20,8 @@ import { diskUploads } from './files/uploads.ts'
 import { standingPatience, type Patience } from './http/guard/connections.ts'
 import { openHttp, type LogTo } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
+import { openIssuers } from './issuers/index.ts'
+import type { Failed } from './issuers/keys.ts'
 import { openSigner } from './signing/key-file.ts'
 import { openPostgres, openSqlite } from './store/dialect.ts'
 import { digestOf } from './store/events.ts'
@@ -75,6 +77,7 @@ export async function compose(
     ...decided(config),
     store: watch.meter.watch(bare),
     signer: await openSigner(keysOf(config), issuer),
+    issuers: openIssuers(config.issuers, watch.issuerSilent),
     ...disks(config),
     ...counts(config),
     meter: watch.meter,
@@ -149,13 +152,14 @@ interface Watch {
   readonly meter: ComposedMeter
   readonly tracer: ComposedTracer | null
   committed(change: Change): void
+  readonly issuerSilent: Failed
   /** Says what nobody has asked for. `restored`: the new epoch, for the first start after a backup was put back. */
   sayIn(log: FastifyInstance['log'], restored: string | null): void
 }
 
 /** Whoever is told of what happens, and changes nothing. */
 async function openWatch({ otlpEndpoint }: Config, now: () => Date): Promise<Watch> {
-  const told = new EventEmitter<{ alarm: [Alarm]; untraced: [unknown] }>()
+  const told = new EventEmitter<{ alarm: [Alarm]; untraced: [unknown]; silent: [string, unknown] }>()
   const meter = openMeter(now)
   const tracer = await tracerFor(otlpEndpoint, (reason) => told.emit('untraced', reason))
   return {
@@ -166,9 +170,11 @@ async function openWatch({ otlpEndpoint }: Config, now: () => Date): Promise<Wat
       tracer?.committed(change)
       for (const alarm of change.alarms) told.emit('alarm', alarm)
     },
+    issuerSilent: (issuer, reason) => void told.emit('silent', issuer, reason),
     sayIn: (log, restored) => {
       told.on('alarm', (alarm) => log.warn(alarm, 'alarm'))
       told.on('untraced', (err) => log.warn({ err }, 'the collector did not take traces'))
+      told.on('silent', (issuer, err) => log.warn({ err, issuer }, 'the issuer’s keys cannot be had'))
       if (restored === null) return
       meter.alarmed('server.restored')
       log.warn({ epoch: restored, kind: 'server.restored' }, 'alarm')

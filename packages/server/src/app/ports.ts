@@ -1,6 +1,7 @@
 /** What the use cases need of the world, in their own words. Each is implemented by one folder beside this one. */
 import type { ActionType, LimitClass } from '@countermand/contract'
 import type { CancelStep } from '../core/cancel-step.ts'
+import type { Caller } from '../core/permission.ts'
 import type { Policies } from '../core/policies.ts'
 import type { Reads } from './reads.ts'
 import type { Meter, Tracer } from './telemetry.ts'
@@ -11,6 +12,7 @@ export interface App {
   readonly store: Store
   readonly bus: Bus
   readonly signer: Signer
+  readonly issuers: Issuers
   readonly files: Files
   readonly uploads: Uploads
   readonly counters: Counters
@@ -116,6 +118,17 @@ export interface Signer {
   seal(purpose: string, subject: string, until: Date): string
   /** The subject; null when forged, for another purpose, or over. */
   unseal(purpose: string, text: string, now: Date): string | null
+}
+
+/** Issuers of tokens that are accepted beside our own, as the configuration names them. */
+export interface Issuers {
+  /** The token says that it is of one of them. Nobody is asked, and nothing has been checked. */
+  isNamedIn(token: string): boolean
+  /**
+   * Who asks by such a token.
+   * @throws Refusal Unauthorized; Forbidden for another audience; ServiceUnavailable while its key is not known and its issuer silent
+   */
+  authenticate(token: string, now: Date): Promise<Caller>
 }
 
 export interface StoredFile {

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, test } from 'vitest'
-import { ConfigError, printConfig, readConfig, type Config } from './index.ts'
+import { ConfigError, printConfig, readConfig, usage, type Config } from './index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'countermand-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -28,11 +28,19 @@ commentMandatory: true
 plan: plan1
 repeatedAction: open
 graceSeconds: 5
+issuers:
+  contoso:
+    issuer: https://login.microsoftonline.com/a-tenant/v2.0
+    audience: [api://countermand, another]
+  keycloak:
+    issuer: http://localhost:8080/realms/response
+    audience: [countermand]
+    jwksUri: http://localhost:8080/keys
 `
 
 describe('a configuration file', () => {
   test('in the data folder is read', () => {
-    const { port, trustedProxies, limits, runLimitsMs, sessions, policies } = read(whole)
+    const { port, trustedProxies, limits, runLimitsMs, sessions, policies, issuers } = read(whole)
     assert.equal(port, 9_000)
     assert.deepEqual(trustedProxies, ['10.0.0.7', 'fd00::/8'])
     assert.deepEqual(limits.cancel, { perMinute: 500, perHour: null })
@@ -40,6 +48,20 @@ describe('a configuration file', () => {
     assert.deepEqual(limits.read, { perMinute: 100, perHour: 1_500 })
     assert.equal(runLimitsMs.RunAntiVirusScan, 7_200_000)
     assert.equal(sessions, null)
+    assert.deepEqual(issuers, [
+      {
+        name: 'contoso',
+        issuer: 'https://login.microsoftonline.com/a-tenant/v2.0',
+        audience: ['api://countermand', 'another'],
+        jwksUri: null,
+      },
+      {
+        name: 'keycloak',
+        issuer: 'http://localhost:8080/realms/response',
+        audience: ['countermand'],
+        jwksUri: 'http://localhost:8080/keys',
+      },
+    ])
     assert.deepEqual(policies, {
       cancelPermission: 'type',
       commentMandatory: true,
@@ -79,6 +101,28 @@ describe('a configuration file', () => {
     ['sessions: 3\ndata: /tmp\n', /^countermand\.yaml:2: data is a flag \(--data\)/],
     ['sessions: 3\nrestored: true\n', /^countermand\.yaml:2: restored/],
     ['sessions: 3\nplan: [\n', /^countermand\.yaml:[23]: /],
+    ['issuers:\n  x:\n    audience: [a]\n', /^countermand\.yaml:2: issuers\.x.*takes NAME: \{ issuer/],
+    [
+      'issuers:\n  x:\n    issuer: https://a\n    audience: []\n',
+      /^countermand\.yaml:4: issuers\.x\.audience/,
+    ],
+    [
+      'issuers:\n  x:\n    issuer: http://a.example\n    audience: [a]\n',
+      /^countermand\.yaml:3: issuers\.x\.issuer/,
+    ],
+    [
+      'issuers:\n  x:\n    issuer: https://a?b\n    audience: [a]\n',
+      /^countermand\.yaml:3: issuers\.x\.issuer/,
+    ],
+    ['issuers:\n  x:\n    issuer: https://a\n    audiences: [a]\n', /^countermand\.yaml:\d: issuers\.x/],
+    [
+      'issuers:\n  An Issuer: { issuer: https://a, audience: [a] }\n',
+      /^countermand\.yaml:2: issuers\.An Issuer/,
+    ],
+    [
+      'issuers:\n  x: { issuer: https://a, audience: [a] }\n  y: { issuer: https://a, audience: [b] }\n',
+      /^issuers: x and y are the same issuer/,
+    ],
     ['- sessions\n', /^countermand\.yaml:1: /],
     ['sessions: 3\nsessions: 4\n', /^countermand\.yaml:2: /],
   ])('%j names the line', (text, says) => {
@@ -88,6 +132,13 @@ describe('a configuration file', () => {
       String(says),
     )
   })
+})
+
+test('issuers stand in the file only: no flag names them, and no twin', () => {
+  const flag = (): Config => read('', ['--issuers', '{}'])
+  assert.throws(flag, (thrown) => thrown instanceof ConfigError && /--issuers/.test(thrown.message))
+  assert.deepEqual(read('', [], { COUNTERMAND_ISSUERS: '{}' }).issuers, [])
+  assert.ok(!usage.includes('issuers'))
 })
 
 describe('what is printed', () => {

@@ -4,10 +4,12 @@ import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { limits as defaultLimits, type Limit, type LimitClass } from '@countermand/contract'
 import { Check } from 'typebox/value'
+import type { TrustedIssuer } from '../core/access-token.ts'
 import type { Policies } from '../core/policies.ts'
 import { printed, readFileText } from './file.ts'
 import {
   ConfigError,
+  flagNames,
   flagOf,
   settingNames,
   settings,
@@ -38,6 +40,8 @@ export interface Config {
   readonly dataFolder: string
   /** PostgreSQL instead of SQLite in the data folder. */
   readonly databaseUrl: string | null
+  /** Whose tokens are accepted beside our own. */
+  readonly issuers: readonly TrustedIssuer[]
   readonly agent: 'real' | 'pretend' | 'none'
   readonly allowContainment: boolean
   /** The data was put back from a backup: true for the first start after that, and for no other. */
@@ -80,7 +84,7 @@ export const readConfig = (args: readonly string[], env: Environment, isLinux: b
 
 function heard(args: readonly string[], env: Environment): Said {
   const flags = valuesOf(parse(args), (name) => `--${flagOf(name)}`)
-  const twins = settingNames.map((name) => [name, env[twinOf(name)] || undefined] as const)
+  const twins = flagNames.map((name) => [name, env[twinOf(name)] || undefined] as const)
   const environment = valuesOf(Object.fromEntries(twins), twinOf)
   return { flags, environment, file: readFile({ ...environment, ...flags }) }
 }
@@ -127,6 +131,7 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
     trustedProxies: set.trustedProxies ?? settings.trustedProxies.standing,
     dataFolder,
     databaseUrl: set.databaseUrl ?? null,
+    issuers: readIssuers(set.issuers ?? {}),
     agent: set.noAgent === true ? 'none' : pretend ? 'pretend' : 'real',
     allowContainment: set.allowContainment ?? false,
     restored: set.restored ?? false,
@@ -168,13 +173,13 @@ function readAddresses(set: Settings): Addresses {
 }
 
 function parse(args: readonly string[]): Readonly<Record<string, string>> {
-  const options = settingNames.map(
+  const options = flagNames.map(
     (name) => [flagOf(name), { type: settings[name].takes === null ? 'boolean' : 'string' }] as const,
   )
   try {
     const { values } = parseArgs({ args: [...args], options: Object.fromEntries(options) })
     return Object.fromEntries(
-      settingNames.flatMap((name) => {
+      flagNames.flatMap((name) => {
         const value = values[flagOf(name)]
         return value === undefined ? [] : [[name, String(value)]]
       }),
@@ -206,6 +211,17 @@ function limitOf(text: string): Limit {
 const readLimits = (said: Readonly<Record<string, string | undefined>>): Limits => {
   const given = Object.entries(said).map(([name, text = '-/-']) => [name, limitOf(text)] as const)
   return { ...defaultLimits, ...Object.fromEntries(given) }
+}
+
+/** @throws ConfigError where two are the same: a token would be of either. */
+function readIssuers(said: NonNullable<Settings['issuers']>): readonly TrustedIssuer[] {
+  const issuers = Object.entries(said).map(([name, one]) => ({ jwksUri: null, ...one, name }))
+  for (const { name, issuer } of issuers) {
+    const other = issuers.find((one) => one.issuer === issuer)
+    if (other !== undefined && other.name !== name)
+      throw new ConfigError(`issuers: ${other.name} and ${name} are the same issuer; give one both audiences`)
+  }
+  return issuers
 }
 
 const readRunLimits = (

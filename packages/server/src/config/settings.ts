@@ -24,7 +24,7 @@ export interface Setting {
   readonly schema: TSchema
   /** What it takes, as the end of a sentence that begins with its name. */
   readonly says: string
-  /** A flag's placeholder; null for one that takes none, or one that stands in the file only. */
+  /** A flag's placeholder; null for one that takes none. */
   readonly takes: string | null
   /** For the list of flags; an array where it needs more lines than one. */
   readonly help: string | readonly string[]
@@ -35,6 +35,8 @@ export interface Setting {
   readonly standing?: unknown
   /** Where it may not stand, and why. */
   readonly notInFile?: string
+  /** Too much for one line: there is no flag and no twin. */
+  readonly inFileOnly?: true
 }
 
 export const limitedTypes = [...actionTypes, 'PutFile', 'GetFile'] as const
@@ -71,6 +73,9 @@ const named = <Value extends TSchema>(names: readonly string[], value: Value) =>
     >,
     { additionalProperties: false },
   )
+
+/** Plain HTTP on this host only. No query and no fragment (OpenID Connect Discovery 4.1). */
+const safeAddress = String.raw`^(https://[^/?#\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^?#\s]*)?$`
 
 const operationNames = Object.keys(operations)
 
@@ -264,6 +269,26 @@ export const settings = {
     // As every program has it that speaks OpenTelemetry.
     twin: 'OTEL_EXPORTER_OTLP_ENDPOINT',
   },
+  issuers: {
+    schema: Type.Record(
+      Type.String({ pattern: '^[a-z0-9-]{1,30}$' }),
+      Type.Object(
+        {
+          issuer: Type.String({ pattern: safeAddress }),
+          audience: Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }),
+          jwksUri: Type.Optional(Type.String({ pattern: safeAddress })),
+        },
+        { additionalProperties: false },
+      ),
+      { additionalProperties: false },
+    ),
+    says: 'takes NAME: { issuer: https://…, audience: [api://…] } for each, NAME a short word in small letters; and jwksUri, if need be',
+    takes: null,
+    help: '',
+    read: asIs,
+    standing: {},
+    inFileOnly: true,
+  },
   settleMs: {
     schema: wholeNumber(0, 600_000),
     says: 'takes a whole number',
@@ -321,6 +346,8 @@ export type Settings = { readonly [Name in SettingName]?: Static<Rows[Name]['sch
 
 export const isSetting = (name: string): name is SettingName => Object.hasOwn(settings, name)
 export const settingNames = Object.keys(settings).filter(isSetting)
+/** Those that a flag and its twin can say. */
+export const flagNames = settingNames.filter((name) => (settings[name] as Setting).inFileOnly !== true)
 /** `putLimit` → `put-limit` */
 export const flagOf = (name: string): string =>
   name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
@@ -336,7 +363,7 @@ const twinColumn = 35
 /** `npm start -- --help` */
 export const usage = [
   'npm start -- [flags]          each flag has a twin in the environment, and a line in the file: --put-limit is putLimit there',
-  ...settingNames.flatMap((name) => {
+  ...flagNames.flatMap((name) => {
     const { takes, help } = settings[name] as Setting
     const [first = '', ...rest] = typeof help === 'string' ? [help] : help
     const flag = `  --${flagOf(name)}${takes === null ? '' : ` ${takes}`}`.padEnd(column)

@@ -19,7 +19,7 @@ interface Known {
 export type Authenticate = (authorization: string | undefined, ownUrls: readonly string[]) => Promise<Caller>
 
 /**
- * A token is verified once and then known until it expires: a look into a map instead of a signature. What it is worth is asked
+ * A token of ours is verified once and then known until it expires: a look into a map instead of a signature. What it is worth is asked
  * each time.
  */
 export function openAuthenticate(app: App): Authenticate {
@@ -28,7 +28,11 @@ export function openAuthenticate(app: App): Authenticate {
   return async (authorization, ownUrls) => {
     const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
     if (token === undefined) throw unauthorized('The authorization header with a bearer token is missing.')
-    const found = known.get(token) ?? (await verify(app, token))
+    const before = known.get(token)
+    // Those of others are checked each time: their keys come and go, and with a key its tokens.
+    if (before === undefined && app.issuers.isNamedIn(token))
+      return app.issuers.authenticate(token, app.now())
+    const found = before ?? (await verify(app, token))
     if (found.expiresAt <= app.now().getTime()) {
       known.delete(token)
       throw unauthorized('The token has expired.')
