@@ -51,6 +51,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'server/app/ports.ts',
     'server/app/rows.ts',
     'server/core/rate-limit.ts',
+    'server/core/sign-in.ts',
     'contract',
     'node:*',
   ],

@@ -15,7 +15,7 @@ export interface Client {
   enrolmentToken(): Asked<{ readonly enrolmentToken: string }>
   upload(name: string, text: string): Asked<LibraryFile>
   run(machineId: string, order: { script: string; args: string; comment: string }): Asked<MachineAction>
-  cancel(id: string, comment: string): Asked<MachineAction>
+  cancel(id: string, comment: string, graceSeconds: number): Asked<MachineAction>
   action(id: string): Asked<MachineAction>
   events(id: string): Asked<{ readonly value: readonly Event[] }>
   actions(): Asked<{ readonly value: readonly MachineAction[] }>
@@ -57,7 +57,8 @@ export async function openClient(dataFolder: string): Promise<Client> {
       const body = { Comment: comment, Commands: [put, { type: 'RunScript', params }] }
       return ask('POST', `/api/machines/${machineId}/runliveresponse`, body)
     },
-    cancel: (id, comment) => ask('POST', `/api/machineactions/${id}/cancel`, { Comment: comment }),
+    cancel: (id, comment, graceSeconds) =>
+      ask('POST', `/api/machineactions/${id}/cancel`, { Comment: comment, countermand: { graceSeconds } }),
     action: (id) => ask('GET', `/api/machineactions/${id}`),
     events: (id) => ask('GET', `/api/countermand/actions/${id}/events`),
     actions: () => ask('GET', '/api/machineactions'),

@@ -16,6 +16,8 @@ export interface Plan {
   readonly cancelAfterMs: number
   /** The cancel waits until the script has begun, even where it might come sooner. */
   readonly cancelWaits: boolean
+  /** How long the cancel gives what runs, between asking it to end and killing it. */
+  readonly graceSeconds: 0 | 1
   /** How long what has died stays dead. */
   readonly deadMs: number
 }
@@ -57,5 +59,6 @@ export function planOf(seed: number, round: number): Plan {
     cancelAfterMs: roll(isClose ? 1_200 : 500),
     cancelWaits: roll(2) === 0,
     deadMs: roll(3) === 0 ? roll(600) : 0,
+    graceSeconds: roll(3) === 0 ? 1 : 0,
   }
 }

@@ -204,7 +204,7 @@ class Round {
     const { word, point } = this.plan
     this.wasAsked = true
     for (let tries = 0; tries < mostTries; tries += 1) {
-      const said = await client.cancel(id, word)
+      const said = await client.cancel(id, word, this.plan.graceSeconds)
       if (said?.status === 200) {
         this.acknowledged = word
         if (said.body.cancellationComment !== word) this.fault('lost', 'the answer to the cancel lacks it')

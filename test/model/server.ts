@@ -123,6 +123,7 @@ export class Server {
         clear: nobody,
       },
       counters: { take: nobody },
+      signIns: { waitMs: nobody, failed: nobody, succeeded: nobody },
       meter: {
         answered: nobody,
         limited: nobody,

@@ -14,8 +14,10 @@ import { tidyEnded } from './app/files/tidy-files.ts'
 import { memoryBus } from './bus/memory.ts'
 import type { Config } from './config/index.ts'
 import { memoryCounters } from './counters/memory.ts'
+import { memorySignIns } from './counters/sign-ins.ts'
 import { diskFiles } from './files/disk.ts'
 import { diskUploads } from './files/uploads.ts'
+import { standingPatience, type Patience } from './http/guard/connections.ts'
 import { openHttp, type LogTo } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
 import { openIssuers } from './issuers/index.ts'
@@ -47,12 +49,14 @@ export interface ComposeOptions {
   readonly logTo?: LogTo
   /** The database is gone from under the server. Ends the process where it is left out. */
   readonly died?: (reason: unknown) => void
+  /** What differs from how long and how many connections are borne with; a test has less of it. */
+  readonly patience?: Partial<Patience>
 }
 
 /** Wires one server over one data folder; it does not listen yet. */
 export async function compose(
   config: Config,
-  { now = () => new Date(), logLevel, logTo, died = fatal }: ComposeOptions,
+  { now = () => new Date(), logLevel, logTo, died = fatal, patience }: ComposeOptions,
 ): Promise<Running> {
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
@@ -73,7 +77,7 @@ export async function compose(
     signer: await openSigner(join(config.dataFolder, 'keys'), issuer),
     issuers: openIssuers(config.issuers, watch.issuerSilent),
     ...disks(config),
-    counters: memoryCounters(config.limits),
+    ...counts(config),
     meter: watch.meter,
     tracer: watch.tracer,
     ids: randomIds,
@@ -81,9 +85,9 @@ export async function compose(
     digest: digestOf,
     identity,
   }
-  const { publicUrl, metrics, trustedProxies } = config
   const log = { level: logLevel, to: logTo }
-  const http = await openHttp({ app, publicUrl, issuer, log, metrics, trustedProxies })
+  const waits = { ...standingPatience, ...patience }
+  const http = await openHttp({ app, ...reached(config), issuer, log, patience: waits })
   watch.sayIn(http.log, config.restored ? identity.epoch : null)
   const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
   return {
@@ -97,6 +101,22 @@ export async function compose(
     },
   }
 }
+
+/** By whom, and under which address. */
+const reached = ({
+  publicUrl,
+  metrics,
+  trustedProxies,
+}: Config): Pick<Config, 'publicUrl' | 'metrics' | 'trustedProxies'> => ({
+  publicUrl,
+  metrics,
+  trustedProxies,
+})
+
+const counts = ({ limits }: Config): Pick<App, 'counters' | 'signIns'> => ({
+  counters: memoryCounters(limits),
+  signIns: memorySignIns(),
+})
 
 const disks = ({ dataFolder }: Config): Pick<App, 'files' | 'uploads'> => ({
   files: diskFiles(join(dataFolder, 'files')),

@@ -31,10 +31,13 @@ export interface TokenRequest {
   /** A resource (v1), or a scope without its `/.default` (v2). */
   readonly resource: string
   readonly ownUrls: readonly string[]
+  /** From where it is asked. */
+  readonly address: string
 }
 
 /** Why no token is given. What the wire says of each stands in `http/oauth/token.ts`. */
-export type TokenRefusal = 'wrong_client' | 'expired_secret' | 'disabled_application' | 'unknown_resource'
+export type TokenRefusal =
+  'too_many_failures' | 'wrong_client' | 'expired_secret' | 'disabled_application' | 'unknown_resource'
 
 /**
  * A token for an application by one of its secrets, with the permissions that it has been given. That an application is there, or
@@ -43,15 +46,24 @@ export type TokenRefusal = 'wrong_client' | 'expired_secret' | 'disabled_applica
 export async function issueToken(
   app: App,
   request: TokenRequest,
-): Promise<{ token: string } | { refused: TokenRefusal }> {
+): Promise<{ token: string } | { refused: TokenRefusal; waitMs: number }> {
+  const { address } = request
+  const clientId = request.clientId.toLowerCase()
+  const waitMs = app.signIns.waitMs(clientId, address, app.now())
+  // Not looked at, be it right or wrong: else a guess would be told from its answer.
+  if (waitMs > 0) return { refused: 'too_many_failures', waitMs }
   const application = await app.store.read('application', request.clientId)
   // Digests are compared, so the time taken says nothing of the secret.
   const given = app.digest(request.clientSecret)
   const worth = application === null ? 'wrong' : judgeSecret(application, given, app.now())
-  if (application === null || worth === 'wrong') return { refused: 'wrong_client' }
-  if (worth === 'expired') return { refused: 'expired_secret' }
-  if (!application.isEnabled) return { refused: 'disabled_application' }
-  if (!isOurResource(request.resource, request.ownUrls)) return { refused: 'unknown_resource' }
+  if (application === null || worth === 'wrong') {
+    app.signIns.failed(clientId, address, app.now())
+    return { refused: 'wrong_client', waitMs: 0 }
+  }
+  app.signIns.succeeded(clientId, address)
+  if (worth === 'expired') return { refused: 'expired_secret', waitMs: 0 }
+  if (!application.isEnabled) return { refused: 'disabled_application', waitMs: 0 }
+  if (!isOurResource(request.resource, request.ownUrls)) return { refused: 'unknown_resource', waitMs: 0 }
   const claims = {
     aud: request.resource,
     appid: application.id,

@@ -16,6 +16,7 @@ export interface App {
   readonly files: Files
   readonly uploads: Uploads
   readonly counters: Counters
+  readonly signIns: SignIns
   readonly meter: Meter
   /** Null where nobody traces. */
   readonly tracer: Tracer | null
@@ -209,6 +210,15 @@ export interface Counters {
     call: { readonly operation: string; readonly class: LimitClass },
     now: Date,
   ): Promise<number>
+}
+
+/** Attempts at the token endpoint that have failed: of one client from one address, and of an address. */
+export interface SignIns {
+  /** Milliseconds in which no attempt is looked at; 0 where one may be made now. */
+  waitMs(clientId: string, address: string, now: Date): number
+  failed(clientId: string, address: string, now: Date): void
+  /** What that client has failed with from there is forgotten. */
+  succeeded(clientId: string, address: string): void
 }
 
 export interface Ids {

@@ -17,6 +17,7 @@ export const refusalStatus = {
   DisallowedOperation: 403,
   NotFound: 404,
   ResourceNotFound: 404,
+  RequestTimeout: 408,
   Conflict: 409,
   RequestEntityTooLarge: 413,
   InvalidRange: 416,

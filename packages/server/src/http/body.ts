@@ -1,5 +1,5 @@
 /** Bytes → the body that a row describes. Lenient about content types, strict about names. */
-import { problemOf } from '@countermand/contract'
+import { TooDeep, parseJson, problemOf } from '@countermand/contract'
 import type { TSchema } from 'typebox'
 import { Refusal } from '../core/errors.ts'
 
@@ -30,9 +30,9 @@ function parse(text: string): unknown {
   const bare = text.replace(/^\uFEFF/, '').trim()
   if (bare === '') return {}
   try {
-    return JSON.parse(bare)
-  } catch {
-    throw invalid('it is not JSON')
+    return parseJson(bare)
+  } catch (thrown) {
+    throw invalid(thrown instanceof TooDeep ? thrown.message : 'it is not JSON')
   }
 }
 

@@ -29,8 +29,11 @@ import { mountTransfers } from './device/transfers.ts'
 import { mountWake } from './device/wake.ts'
 import { mountDownloads } from './download.ts'
 import { enrolmentTokenHandlers } from './enrolment-tokens.ts'
-import { answerErrors, asRefusal, answer, envelope } from './errors.ts'
+import { answerErrors, asRefusal, answer } from './errors.ts'
 import { openEventHandlers } from './events/index.ts'
+import { answerNoRequest, limitConnections, nodeOptions, type Patience } from './guard/connections.ts'
+import { guardAnswer, guardAnswers } from './guard/headers.ts'
+import { refuseSlowBodies } from './guard/slow-bodies.ts'
 import { mountHealth } from './health.ts'
 import { libraryFileHandlers } from './library-files.ts'
 import { machineActionHandlers, machineResponseHandlers } from './machine-actions.ts'
@@ -56,12 +59,16 @@ export interface HttpOptions {
   readonly metrics: MetricsAccess
   /** Whose forwarded headers are believed: addresses and networks. */
   readonly trustedProxies: readonly string[]
+  readonly patience: Patience
 }
 
 /** The server, ready to listen. */
 export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   const { app, publicUrl, issuer, metrics } = options
   const server = createServer(options)
+  limitConnections(server, options.patience)
+  refuseSlowBodies(server, options.patience)
+  guardAnswers(server)
   server.decorate('publicUrl', { host: new URL(publicUrl).host, base: publicUrl })
   answerErrors(server)
   tellOfRequests(server, app)
@@ -104,12 +111,15 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   return server
 }
 
-function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
-  const server = Fastify({
+function createServer({ log, trustedProxies, patience }: HttpOptions): FastifyInstance {
+  const server: FastifyInstance = Fastify({
     logger:
       log.level === 'silent' ? false : { level: log.level, ...(log.to !== undefined && { stream: log.to }) },
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: defaultBodyLimit,
+    http: nodeOptions(patience),
+    connectionTimeout: patience.silenceMs,
+    keepAliveTimeout: patience.idleMs,
     // Of anybody else a forwarded header is a claim: links and contexts would lead to whatever host a caller names.
     trustProxy: trustedProxies.length > 0 && [...trustedProxies],
     exposeHeadRoutes: false,
@@ -120,18 +130,12 @@ function createServer({ log, trustedProxies }: HttpOptions): FastifyInstance {
     rewriteUrl: (request) => plainUrl(request.url ?? '/'),
     frameworkErrors: (thrown, request, reply) => {
       const { code } = asRefusal(thrown)
+      guardAnswer(request, reply)
       void answer(asRefusal(thrown), thrown, request, reply)
       // Such a request comes to no route and to no hook.
       request.log.warn({ method: request.method, route: 'none', status: reply.statusCode, code }, 'answered')
     },
-    clientErrorHandler: (thrown, socket) => {
-      const id = randomUUID()
-      const body = JSON.stringify(envelope('BadRequest', 'The request is not valid HTTP.', id))
-      if (thrown.code === 'ECONNRESET' || !socket.writable) return
-      const head = ['HTTP/1.1 400 Bad Request', 'Content-Type: application/json', `Request-Id: ${id}`]
-      const rest = [`Content-Length: ${body.length}`, 'Connection: close', '', body]
-      socket.end([...head, ...rest].join('\r\n'))
-    },
+    clientErrorHandler: (thrown, socket) => answerNoRequest(server.log, thrown, socket),
   })
   server.decorateRequest('checked')
   server.addHttpMethod('GET', { hasBody: true, overrideExisting: true })

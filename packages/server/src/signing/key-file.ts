@@ -17,6 +17,7 @@ import {
   type CryptoKey,
   type JWK,
 } from 'jose'
+import { parseJson } from '@countermand/contract'
 import type { KeyOf, Signer, VerifiedMessage } from '../app/ports.ts'
 
 /** Devices and orders; RSA is what every token client can check. */
@@ -48,6 +49,8 @@ export async function openSigner(folder: string, issuer: string): Promise<Signer
         const options = {
           issuer,
           algorithms: [tokenAlgorithm],
+          // RFC 8725 3.11: nothing else that may one day be signed by this key is a token.
+          typ: 'JWT',
           currentDate: now,
           requiredClaims: ['exp', 'aud'],
         }
@@ -79,7 +82,7 @@ async function verifyDevice(jws: string, type: string, keyOf: KeyOf | null): Pro
     const key: JWK = used
     const bare = { kty: 'OKP', crv: 'Ed25519', x: key.x ?? '' }
     return {
-      payload: JSON.parse(new TextDecoder().decode(payload)),
+      payload: parseJson(new TextDecoder().decode(payload)),
       key: bare,
       thumbprint: await calculateJwkThumbprint(bare),
     }

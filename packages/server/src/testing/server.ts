@@ -8,6 +8,7 @@ import { makeEnrolmentToken } from '../app/enrolment-tokens.ts'
 import type { App } from '../app/ports.ts'
 import { compose, type Running } from '../compose.ts'
 import { readConfig } from '../config/index.ts'
+import type { Patience } from '../http/guard/connections.ts'
 import { openHistory, type History } from './history.ts'
 import { freshDatabase } from './postgres.ts'
 import { openRows, type Rows } from './rows.ts'
@@ -94,6 +95,8 @@ export interface ServerOptions {
   readonly databaseUrl?: string | null
   /** Takes the log, from `debug` on; nothing is logged where it is left out. */
   readonly logTo?: { write(line: string): void }
+  /** Less of it than the server has with everybody. */
+  readonly patience?: Partial<Patience>
   /** An earlier server's, for one that takes its place. */
   readonly before?: Pick<TestServer, 'folder' | 'clock'>
 }
@@ -118,9 +121,9 @@ export async function openServer(options: ServerOptions = {}): Promise<TestServe
   const env = { COUNTERMAND_DATABASE_URL: databaseUrl ?? '' }
   const config = readConfig([...standing, ...flags], env, true)
   const clock = options.before?.clock ?? startClock()
-  const { logTo } = options
+  const { logTo, patience = {} } = options
   const log = logTo === undefined ? { logLevel: 'silent' } : { logLevel: 'debug', logTo }
-  const running = await compose(config, { now: () => clock.now, ...log })
+  const running = await compose(config, { now: () => clock.now, patience, ...log })
   const { app, http } = running
   if (!ownKeys) sharedKeys ??= keysOf(folder)
   const rows = openRows(config)

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { devicePaths, heartbeatMs } from '@countermand/contract'
 import type { FastifyInstance } from 'fastify'
 import type { App } from '../../app/ports.ts'
+import { everyAnswer } from '../guard/headers.ts'
 import { deviceOf } from './ticket.ts'
 
 /** Streams told in one go; between slices the loop breathes. */
@@ -45,6 +46,7 @@ export function mountWake(server: FastifyInstance, app: App): void {
 
 /** Of any stream of events. */
 export const streamHeaders = {
+  ...everyAnswer,
   'content-type': 'text/event-stream',
   'cache-control': 'no-store',
   // A proxy that collects lines would make a wake-up late.

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { afterAll, beforeAll, describe, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, test } from 'vitest'
 import { enrol } from '../../testing/device.ts'
 import {
+  minute,
   openServer,
   publicUrl,
   type Answer,
@@ -19,6 +20,8 @@ beforeAll(async () => {
   tenant = server.app.identity.tenantId
 })
 afterAll(() => server.close())
+/** What has failed before is forgotten. */
+beforeEach(() => server.clock.pass(15 * minute))
 
 const resource = 'https://api.securitycenter.microsoft.com'
 const labelled = { 'content-type': 'application/x-www-form-urlencoded' }

@@ -18,17 +18,12 @@ export function mountReference(server: FastifyInstance, app: App): void {
       tenantId: app.identity.tenantId,
     })
   server.get('/openapi.json', (request, reply) =>
-    reply
-      .header('x-content-type-options', 'nosniff')
-      .header('cache-control', 'no-cache')
-      .send(print(request)),
+    reply.header('cache-control', 'no-cache').send(print(request)),
   )
   server.get('/reference', (request, reply) =>
     reply
       .headers({
         'content-security-policy': policy,
-        'x-content-type-options': 'nosniff',
-        'referrer-policy': 'no-referrer',
         'cache-control': 'no-cache',
       })
       .type('text/html; charset=utf-8')
