@@ -199,7 +199,7 @@ async function saying(text: string): Promise<{ status: number; headers: string; 
 describe('over a socket', () => {
   test.each([
     ['what is not HTTP', 'hello\r\n\r\n', 400],
-    ['a header without end', `GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, 400],
+    ['a header without end', `GET / HTTP/1.1\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`, 431],
     [
       'a path that is none',
       'GET /api/machineactions/%zz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n',
