@@ -95,6 +95,9 @@ function queryOf(roll: Dice, path: string): string {
   // Lists grow in the course of a run; all of them each time would measure the network.
   const isList = /\/(machineactions|machines)\/?$/i.test(path)
   if (isList && !maybe(roll, 100)) pairs.push(`$top=${roll(20)}`)
+  // Else it would go on for ten minutes.
+  if (/\/countermand\/events/i.test(path))
+    return `?${[...(maybe(roll, 2) ? [] : pairs), 'follow=false'].join('&')}`
   return pairs.length === 0 ? '' : `?${pairs.join('&')}`
 }
 

@@ -29,6 +29,7 @@ const means: Readonly<Record<string, string>> = {
   NotFound: 'nothing answers at this address, or there is nothing to give yet',
   ResourceNotFound: 'what the path names is not there',
   Conflict: 'it is not as the request takes it to be; of a cancel, `countermand.current` says how it is',
+  RequestTimeout: 'the body came too slowly',
   RequestEntityTooLarge: 'the body is too large',
   TooManyRequests: 'a limit is reached; wait as long as Retry-After says',
   InternalServerError: 'a fault of the server',
@@ -40,6 +41,7 @@ const titles: Readonly<Record<string, string>> = {
   401: 'Not authenticated.',
   403: 'Not permitted.',
   404: 'Not found.',
+  408: 'Too slow.',
   409: 'Somebody else was first.',
   413: 'Too large.',
   429: 'Too many requests.',
@@ -56,7 +58,7 @@ export function statusesOf(row: {
   const found = ['400', '401', '403', '429', '500', '503']
   if (row.target !== 'none') found.push('404')
   if (row.mayConflict) found.push('409')
-  if (row.takesBody) found.push('413')
+  if (row.takesBody) found.push('408', '413')
   return found.toSorted()
 }
 

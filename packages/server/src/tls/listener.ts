@@ -28,8 +28,11 @@ export function openTlsListener(first: Pair): TlsListener {
 
 /** As Fastify sets them where it makes the listener itself. */
 function timeLimits(limits: Readonly<Record<string, unknown>>): ServerOptions {
-  const { keepAliveTimeout, requestTimeout } = limits
+  const { keepAliveTimeout, requestTimeout, http } = limits
   return {
+    ...(typeof http === 'object' && http),
+    // A handshake is a head too.
+    handshakeTimeout: 15_000,
     ...(typeof keepAliveTimeout === 'number' && { keepAliveTimeout }),
     ...(typeof requestTimeout === 'number' && { requestTimeout }),
   }
