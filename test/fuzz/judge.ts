@@ -31,7 +31,7 @@ export function faultsOf(sent: Sent, got: Got, secrets: readonly string[]): read
 function envelopeFaults(got: Got, requestId: unknown): readonly string[] {
   if (!String(got.headers['content-type']).startsWith('application/json'))
     return ['is an error that is no JSON']
-  const error = errorIn(got.text)
+  const error = errorIn(got)
   if (error === null) return ['is an error without the envelope']
   const { code, message, target } = error
   const faults: string[] = []
@@ -41,10 +41,12 @@ function envelopeFaults(got: Got, requestId: unknown): readonly string[] {
   return faults
 }
 
-function errorIn(text: string): Readonly<Record<string, unknown>> | null {
+/** A conflict shows how it is beside the error, in an object of ours; nothing else shows anything. */
+function errorIn({ text, status }: Got): Readonly<Record<string, unknown>> | null {
   try {
     const { error, ...rest } = JSON.parse(text) as { error?: Readonly<Record<string, unknown>> }
-    return error === undefined || Object.keys(rest).length > 0 ? null : error
+    const strange = Object.keys(rest).filter((name) => status !== 409 || name !== 'countermand')
+    return error === undefined || strange.length > 0 ? null : error
   } catch {
     return null
   }
