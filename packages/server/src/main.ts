@@ -27,7 +27,9 @@ async function main(): Promise<void> {
     await server.close()
     unlock()
   })
-  await server.http.listen({ host: config.host, port: config.port })
+  const { host, port } = config
+  // Its own words know of no TLS.
+  await server.http.listen({ host, port, listenTextResolver: () => `listening at ${config.localUrl}` })
 
   const known = await readCredentials(config.dataFolder)
   const credentials = known ?? (await makeCredentials(server.app, config))

@@ -158,10 +158,8 @@ type Addresses = Pick<Config, 'host' | 'port' | 'publicUrl' | 'isPublicUrlGiven'
 
 /** Where it listens, how, and under which addresses it is reached. */
 function readAddresses(set: Settings): Addresses {
-  const listen = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(set.listen ?? settings.listen.standing)
-  const port = Number(listen?.[3])
-  if (listen === null || port === 0 || port > 65_535)
-    throw new ConfigError(`--listen ${settings.listen.says}`)
+  const listen = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(set.listen ?? settings.listen.standing) ?? []
+  const port = Number(listen[3])
   const host = listen[1] ?? listen[2] ?? ''
   const shown = reachable(host.includes(':') ? `[${host}]` : host)
   const tls = readTls(set, shown)
@@ -196,7 +194,6 @@ const isLoopback = (host: string): boolean => /^(localhost|127(\.\d{1,3}){3}|::1
 const reachable = (host: string): string => (host === '0.0.0.0' || host === '[::]' ? 'localhost' : host)
 
 function readPublicUrl(text: string, { kind }: Tls): string {
-  if (!URL.canParse(text)) throw new ConfigError(`--public-url ${settings.publicUrl.says}`)
   if (kind !== 'off' && !text.startsWith('https:'))
     throw new ConfigError('--public-url begins with https:// where the server speaks TLS, and TLS only')
   return text.replace(/\/+$/, '')

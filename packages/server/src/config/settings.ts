@@ -2,6 +2,7 @@
  * Everything that can be set, one row each: its flag (`--put-limit`), its twin in the environment (`COUNTERMAND_PUT_LIMIT`) and
  * its name in the configuration file (`putLimit`) are one name in three spellings. A row says what it takes once, for all three.
  */
+import { isIPv4, isIPv6 } from 'node:net'
 import {
   actionTypes,
   actions,
@@ -77,6 +78,19 @@ const named = <Value extends TSchema>(names: readonly string[], value: Value) =>
 /** Plain HTTP on this host only. No query and no fragment (OpenID Connect Discovery 4.1). */
 const safeAddress = String.raw`^(https://[^/?#\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^?#\s]*)?$`
 
+const hasPort = (address: string): boolean => {
+  const port = Number(/\d+$/.exec(address)?.[0])
+  return port > 0 && port <= 65_535
+}
+
+/** An address, or a network by the length of its beginning. */
+function isNetwork(text: string): boolean {
+  const [address = '', length, ...more] = text.split('/')
+  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : 0
+  const isLength = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits)
+  return bits > 0 && isLength && more.length === 0
+}
+
 const operationNames = Object.keys(operations)
 
 const written = ({ perMinute, perHour }: Limit): string => `${perMinute ?? '-'}/${perHour ?? '-'}`
@@ -92,7 +106,7 @@ const standingRunLimits = {
 
 export const settings = {
   listen: {
-    schema: Type.String({ pattern: String.raw`^(\[[^\]]+\]|[^:]+):\d{1,5}$` }),
+    schema: Type.Refine(Type.String({ pattern: String.raw`^(\[[^\]]+\]|[^:]+):\d{1,5}$` }), hasPort),
     says: 'takes HOST:PORT, for example 127.0.0.1:8600',
     takes: 'HOST:PORT',
     help: 'default 127.0.0.1:8600',
@@ -124,7 +138,7 @@ export const settings = {
     read: asIs,
   },
   publicUrl: {
-    schema: Type.String({ pattern: '^https?://[^/]' }),
+    schema: Type.Refine(Type.String({ pattern: '^https?://[^/]' }), (url) => URL.canParse(url)),
     says: 'takes an address such as https://countermand.example',
     takes: 'URL',
     help: 'default http://HOST:PORT, with TLS https://HOST:PORT',
@@ -165,7 +179,7 @@ export const settings = {
     read: asIs,
   },
   trustedProxies: {
-    schema: Type.Array(Type.String({ pattern: String.raw`^[0-9a-fA-F.:]+(/\d{1,3})?$` })),
+    schema: Type.Array(Type.Refine(Type.String(), isNetwork)),
     says: 'takes addresses or networks, such as 10.0.0.7 or 10.0.0.0/8',
     takes: 'ADDR,…',
     help: 'whose X-Forwarded-For, -Host and -Proto are believed; default none',

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { SignJWT, exportSPKI, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { operations } from '@countermand/contract'
+import { permissionTable } from '../testing/permission-table.ts'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
 import {
   expectStatus,
@@ -15,79 +16,10 @@ import {
   type TestServer,
 } from '../testing/server.ts'
 
-type Row = readonly [
-  method: Asked['method'],
-  path: string,
-  permissions: readonly string[],
-  /** Asked for besides, in a second check (`wire.md` 1.2, U7). */
-  besides?: readonly string[],
-]
-
-const id = '00000000-0000-4000-8000-000000000000'
-const read = ['Machine.Read.All', 'Machine.ReadWrite.All']
-const write = ['Machine.ReadWrite.All']
-const readAlerts = ['Alert.Read.All', 'Alert.ReadWrite.All']
-const respond = [
-  'Machine.CollectForensics',
-  'Machine.Isolate',
-  'Machine.RestrictExecution',
-  'Machine.Scan',
-  'Machine.Offboard',
-  'Machine.StopAndQuarantine',
-  'Machine.LiveResponse',
-]
-const administer = ['Countermand.Administer']
-const rows: readonly Row[] = [
-  ['GET', '/api/machineactions', read],
-  ['GET', '/api/machineactions/$count', read],
-  ['GET', `/api/machineactions/${id}`, read],
-  ['POST', `/api/machineactions/${id}/cancel`, respond],
-  ['GET', `/api/machineactions/${id}/GetLiveResponseResultDownloadLink(index=0)`, read],
-  ['GET', `/api/machineactions/${id}/getPackageUri`, read],
-  ['POST', '/api/machines/x/collectInvestigationPackage', ['Machine.CollectForensics']],
-  ['POST', '/api/machines/x/runliveresponse', ['Machine.LiveResponse']],
-  ['POST', '/api/machines/x/runAntiVirusScan', ['Machine.Scan']],
-  ['POST', '/api/machines/x/isolate', ['Machine.Isolate']],
-  ['POST', '/api/machines/x/unisolate', ['Machine.Isolate']],
-  ['POST', '/api/machines/x/restrictCodeExecution', ['Machine.RestrictExecution']],
-  ['POST', '/api/machines/x/unrestrictCodeExecution', ['Machine.RestrictExecution']],
-  ['POST', '/api/machines/x/offboard', ['Machine.Offboard']],
-  ['POST', '/api/machines/x/StopAndQuarantineFile', ['Machine.StopAndQuarantine'], read],
-  ['GET', '/api/countermand/events?follow=false', read],
-  ['GET', '/api/machines', read],
-  ['GET', '/api/machines/$count', read],
-  ['GET', '/api/machines/x', read],
-  ['GET', "/api/machines/findbyip(ip='192.0.2.17',timestamp=2026-02-03T04:05:06Z)", read],
-  ['GET', "/api/machines/find(timestamp=2026-02-03T04:05:06Z,key='192.0.2.17')", read],
-  ['GET', '/api/machines/findbytag?tag=x', read],
-  ['GET', '/api/machines/x/logonusers', ['User.Read.All']],
-  ['PATCH', '/api/machines/x', write],
-  ['POST', '/api/machines/x/tags', write],
-  ['POST', '/api/machines/AddOrRemoveTagForMultipleMachines', write],
-  ['POST', '/api/machines/x/setDeviceValue', write],
-  ['GET', '/api/alerts', readAlerts],
-  ['GET', '/api/alerts/$count', readAlerts],
-  ['GET', '/api/machines/x/alerts', readAlerts],
-  ['GET', '/api/machines/x/alerts/$count', readAlerts],
-  ['GET', '/api/libraryfiles', ['Library.Manage']],
-  ['POST', '/api/libraryfiles', ['Library.Manage']],
-  ['DELETE', '/api/libraryfiles/x', ['Library.Manage']],
-  ['GET', `/api/countermand/actions/${id}/events`, read],
-  ['GET', '/api/countermand/applications', administer],
-  ['POST', '/api/countermand/applications', administer],
-  ['GET', `/api/countermand/applications/${id}`, administer],
-  ['PATCH', `/api/countermand/applications/${id}`, administer],
-  ['POST', `/api/countermand/applications/${id}/secrets`, administer],
-  ['DELETE', `/api/countermand/applications/${id}/secrets/${id}`, administer],
-  ['GET', '/api/countermand/enrolmenttokens', administer],
-  ['POST', '/api/countermand/enrolmenttokens', administer],
-  ['DELETE', `/api/countermand/enrolmenttokens/${id}`, administer],
-  ['GET', '/api/countermand/devices', administer],
-  ['GET', '/api/countermand/devices/x', administer],
-  ['PATCH', '/api/countermand/devices/x', administer],
-  ['POST', '/api/countermand/devices/x/retire', administer],
-  ['POST', '/api/countermand/devices/x/revokekey', administer],
-]
+/** The column of applications. */
+const rows = permissionTable.map(
+  ([method, path, { app, appToo = [] }]) => [method, path, app, appToo] as const,
+)
 const everyPermission = [...new Set(rows.flatMap(([, , permissions]) => permissions))]
 
 let server: TestServer
@@ -181,11 +113,7 @@ const none: Readonly<Record<string, () => Promise<string | null>>> = {
 const sent = (method: Asked['method'], path: string, authorization: string | null): Promise<Answer> =>
   server.ask({ method, path, headers: authorization === null ? {} : { authorization } })
 
-const each = rows.map(
-  ([method, path, permissions, besides = []]) => [method, path, permissions, besides] as const,
-)
-
-describe.each(each)('%s %s', (method, path, permissions, besides) => {
+describe.each(rows)('%s %s', (method, path, permissions, besides) => {
   test.each(Object.entries(none))('refuses %s with 401', async (_, make) => {
     const authorization = await make()
     const before = server.history.last()
@@ -256,7 +184,7 @@ describe.each(each)('%s %s', (method, path, permissions, besides) => {
   })
 })
 
-test.each(each.filter(([, , , besides]) => besides.length > 0))(
+test.each(rows.filter(([, , , besides]) => besides.length > 0))(
   '%s %s asks for the second permission after the first, and names that',
   async (method, path, permissions, besides) => {
     const answer = await sent(method, path, `Bearer ${await server.token(...permissions)}`)

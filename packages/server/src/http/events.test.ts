@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { get, type IncomingMessage } from 'node:http'
 import { afterAll, beforeAll, describe, test } from 'vitest'
+import { onPostgres } from '../testing/databases.ts'
 import { enrol } from '../testing/device.ts'
 import { cancel, queued } from '../testing/given.ts'
 import { checkError } from '../testing/scenarios.ts'
@@ -183,6 +184,10 @@ describe('GET /api/countermand/events', () => {
     const ended = new Promise((resolve) => stream.response.once('close', resolve))
     await mine.close()
     await ended
+    // How long somebody has listened is nobody's wait for an answer.
+    const { text } = await mine.app.meter.expose()
+    assert.match(text, /operation="POST \/:tenant|operation="\/:tenant/)
+    assert.ok(!text.includes('streamEvents'))
     ;[server, base] = other
   })
 })
@@ -198,3 +203,21 @@ async function cancelAs(id: string, comment: string): Promise<void> {
     body: { Comment: comment },
   })
 }
+
+onPostgres((database) => {
+  test('tells what another server on the same database has committed', async () => {
+    const databaseUrl = await database.fresh()
+    const other = [server, base] as const
+    server = await openServer({ databaseUrl })
+    base = await server.http.listen({ host: '127.0.0.1', port: 0 })
+    const there = await openServer({ databaseUrl })
+    const stream = await open()
+    const device = await enrol(there)
+    const told = await stream.until(has('device.enrolled'))
+    assert.equal(told.find(({ event }) => event === 'device.enrolled')?.data.machineId, device.machineId)
+    stream.close()
+    await there.close()
+    await server.close()
+    ;[server, base] = other
+  })
+})

@@ -301,6 +301,13 @@ describe('a cancel with its own words', () => {
     assert.deepEqual((await device.sync()).cancels, [id])
   })
 
+  test('is not forced once the action is over, however lately the device has spoken', async () => {
+    const { device, id } = await running()
+    device.finish(id)
+    await device.sync()
+    refused(await cancel(id, { force: true, attest: 'so' }, force), 400, 'BadRequest', /already Succeeded/)
+  })
+
   test('and forced needs nobody’s word where nothing ever left the server', async () => {
     const { id } = expectStatus(201, await run(await enrol(server)))
     const { countermand } = expectStatus(200, await cancel(id, { force: true, attest: 'as I said' }, force))
@@ -371,6 +378,7 @@ describe('an Idempotency-Key', () => {
     device.finish(id)
     await device.sync()
     assert.equal(expectStatus(200, await cancel(id, {}, { key: 'k4' })).status, 'Succeeded')
+    refused(await cancel(id, { graceSeconds: 9 }, { key: 'k4' }), 400, 'InvalidInput', /Idempotency-Key/)
     refused(await cancel(id, {}, { key: 'k5' }), 400, 'BadRequest', /already Succeeded/)
   })
 

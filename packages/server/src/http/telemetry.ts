@@ -1,5 +1,5 @@
 /** What is told of every request: one line in the log, one count, one span. Never its URL or its words, which may hold secrets. */
-import { devicePaths } from '@countermand/contract'
+import { devicePaths, operations } from '@countermand/contract'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { App } from '../app/ports.ts'
 import type { Span } from '../app/telemetry.ts'
@@ -17,6 +17,8 @@ declare module 'fastify' {
     refusal: RefusalCode | null
   }
 }
+
+const streams: readonly (string | undefined)[] = [devicePaths.wake, operations.streamEvents.path]
 
 export function tellOfRequests(
   server: FastifyInstance,
@@ -39,8 +41,8 @@ export function tellOfRequests(
     const { url, config } = request.routeOptions
     const { statusCode: status, elapsedTime: tookMs } = reply
     logLine(request, reply)
-    // An event stream is answered when it ends.
-    if (url !== devicePaths.wake)
+    // An event stream is answered when it ends: its length is nobody's wait.
+    if (!streams.includes(url))
       meter.answered({ operation: config.operation ?? url ?? 'none', status, tookMs })
     // Its own limit had let the call through: as many live responses are open as may be.
     if (status === 429 && request.checked?.isAllowed) meter.limited('sessions')

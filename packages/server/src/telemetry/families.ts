@@ -66,7 +66,7 @@ const histogramsIn = (registers: Registry[]) => ({
   }),
   requests: new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'Requests answered, by operation and status. Event streams of devices are left out.',
+    help: 'Requests answered, by operation and status. Event streams are left out.',
     labelNames: ['operation', 'status'],
     buckets: [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10],
     registers,

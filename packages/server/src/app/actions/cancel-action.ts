@@ -1,6 +1,6 @@
 import { actions } from '@countermand/contract'
 import type { Action } from '../../core/action-shape.ts'
-import { isOpen, isOutstanding } from '../../core/action.ts'
+import { isOpen, isOutstanding, ownerOf } from '../../core/action.ts'
 import { Refusal, type RefusalCode } from '../../core/errors.ts'
 import { refuseWithout, type Caller } from '../../core/permission.ts'
 import { refuseSilent } from '../../core/policies.ts'
@@ -30,7 +30,7 @@ export async function cancelAction(app: App, wish: CancelWish): Promise<Action> 
     // What travels to the database's thread is copied; so no more than it needs.
     only: policies.cancelPermission === 'type' ? caller : null,
     ...(wish.trace !== undefined && { trace: wish.trace }),
-    once: onceOf(app, caller.id, key, { id, comment, attest, expectedVersion }),
+    once: onceOf(app, caller.id, key, { id, comment, attest, expectedVersion, graceMs: wish.graceMs }),
   }
   const span = app.tracer?.start('internal', 'store requestCancel', wish.trace ?? null)
   const { action, refused } = await app.store
@@ -141,7 +141,8 @@ const silenceMs = 2 * 60_000
 /** @throws Refusal DisallowedOperation where the device has spoken lately, and holds the action */
 function refuseHeard(action: Action, lastSeen: Date | null, at: Date): void {
   const silentFor = lastSeen === null ? Infinity : at.getTime() - lastSeen.getTime()
-  if (action.phase === 'queued' || action.phase === 'scheduled' || silentFor >= silenceMs) return
+  // What no device has needs nobody's word; what is over is refused for that.
+  if (ownerOf(action) !== 'device' || silentFor >= silenceMs) return
   const seconds = Math.max(0, Math.floor(silentFor / 1_000))
   throw new Refusal(
     'DisallowedOperation',

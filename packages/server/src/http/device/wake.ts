@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { devicePaths, heartbeatMs } from '@countermand/contract'
 import type { FastifyInstance } from 'fastify'
 import type { App } from '../../app/ports.ts'
-import { everyAnswer } from '../guard/headers.ts'
+import { everyAnswer, onlyOurs } from '../guard/headers.ts'
 import { deviceOf } from './ticket.ts'
 
 /** Streams told in one go; between slices the loop breathes. */
@@ -47,8 +47,8 @@ export function mountWake(server: FastifyInstance, app: App): void {
 /** Of any stream of events. */
 export const streamHeaders = {
   ...everyAnswer,
+  ...onlyOurs,
   'content-type': 'text/event-stream',
-  'cache-control': 'no-store',
   // A proxy that collects lines would make a wake-up late.
   'x-accel-buffering': 'no',
 }

@@ -96,7 +96,8 @@ async function token(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const no = (why: Refused, more = ''): FastifyReply => refuse({ app, request, reply }, why, more)
+  const no = (why: Refused, more = '', client?: string): FastifyReply =>
+    refuse({ app, request, reply }, { why, more, client })
   // RFC 6749 5.1, both of them.
   void reply.headers({ 'cache-control': 'no-store', pragma: 'no-cache' })
   const form = new URLSearchParams(bytesOf(request).toString('utf8'))
@@ -118,10 +119,9 @@ async function token(
   const { ip: address } = request
   const issued = await issueToken(app, { clientId, clientSecret, resource, ownUrls, address })
   if ('refused' in issued) {
-    request.log.warn({ refused: issued.refused, client: guidOf(clientId), address }, 'sign-in refused')
     const seconds = Math.ceil(issued.waitMs / 1000)
     if (seconds > 0) void reply.header('retry-after', seconds)
-    return no(issued.refused, seconds > 0 ? String(seconds) : '')
+    return no(issued.refused, seconds > 0 ? String(seconds) : '', guidOf(clientId))
   }
   const seconds = tokenLifetimeMs / 1000 - 1
   return reply.send({
@@ -138,9 +138,18 @@ interface Exchange {
   readonly reply: FastifyReply
 }
 
-function refuse({ app, request, reply }: Exchange, why: Refused, more: string): FastifyReply {
+interface Refusing {
+  readonly why: Refused
+  /** What the sentence ends with. */
+  readonly more: string
+  /** Who has tried to sign in. */
+  readonly client: string | undefined
+}
+
+function refuse({ app, request, reply }: Exchange, { why, more, client }: Refusing): FastifyReply {
   const { error = why, status, number, text } = refusals[why]
-  request.log.info({ refused: why }, 'token refused')
+  const { ip: address, log } = request
+  log.warn({ refused: why, client, address }, 'sign-in refused')
   // RFC 6749 5.2: who has tried one way of signing in is told that it is one.
   if (status === 401) void reply.header('www-authenticate', 'Basic realm="Countermand"')
   return reply.code(status).send({
