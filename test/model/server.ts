@@ -99,6 +99,8 @@ export class Server {
         LiveResponse: 10 * 60_000,
         CollectInvestigationPackage: 60 * 60_000,
         RunAntiVirusScan: 60 * 60_000,
+        Isolate: 5 * 60_000,
+        Unisolate: 5 * 60_000,
         PutFile: 10 * 60_000,
         GetFile: 10 * 60_000,
       },

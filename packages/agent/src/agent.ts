@@ -131,6 +131,8 @@ async function capabilitiesOf({ switchedOff, host }: AgentOptions): Promise<Capa
     CollectInvestigationPackage: { able: true },
     RunAntiVirusScan:
       'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
+    Isolate: { able: false, why: 'missing_tool', detail: 'apt-get install nftables' },
+    Unisolate: { able: false, why: 'missing_tool', detail: 'apt-get install nftables' },
   }
   const off = {
     able: false as const,

@@ -4,9 +4,10 @@
  */
 import { Type, type Static } from 'typebox'
 import { Finding, maxFindings } from './actions/scan.ts'
-import { ActionParameters, actionTypes } from './actions/index.ts'
+import { ActionParameters, runTypes } from './actions/index.ts'
 import { OrNull, commandStatuses, oneOf } from './machine-action.ts'
 import { IpAddress } from './machine.ts'
+import { Posture, PostureReport } from './posture.ts'
 
 /** Raised when a message changes its meaning. Server and agent understand their own and the one before. */
 export const protocolVersion = 1
@@ -20,6 +21,7 @@ export const messageTypes = {
   former: 'countermand-former+jws',
   statement: 'countermand-statement+jws',
   reply: 'countermand-reply+jws',
+  release: 'countermand-release+jws',
 } as const
 
 export const devicePaths = {
@@ -157,6 +159,10 @@ export const NewsItem = Type.Union([
   Type.Object({ ...about, kind: Type.Literal('cannot_stop'), detail: Words }),
   /** Killed, and still there: uninterruptible. The device keeps trying. */
   Type.Object({ ...about, kind: Type.Literal('unkillable'), detail: Words }),
+  /** What stands was found changed by somebody else, and was put back. `action` is the one by which it stands. */
+  Type.Object({ ...about, kind: Type.Literal('drifted'), detail: Words }),
+  /** Lifted on the spot, by an answer that the server had signed (`Release`), until the next contact. */
+  Type.Object({ ...about, kind: Type.Literal('released'), generation: Count }),
 ])
 export type NewsItem = Static<typeof NewsItem>
 export type NewsKind = NewsItem['kind']
@@ -217,6 +223,8 @@ export const Statement = Type.Object({
   progress: Type.Optional(Type.Array(Progress, { maxItems: 100 })),
   /** The server's event chain for this device, as the last accepted reply had it. */
   serverHead: OrNull(ChainHead),
+  /** How the host stands; left out by agents that know of nothing that stands. */
+  posture: Type.Optional(PostureReport),
   facts: Facts,
   capabilities: Capabilities,
 })
@@ -224,7 +232,7 @@ export type Statement = Static<typeof Statement>
 
 export const Offer = Type.Object({
   id: Id,
-  type: oneOf(actionTypes),
+  type: oneOf(runTypes),
   parameters: ActionParameters,
   runLimitMs: Type.Integer({ minimum: 1 }),
 })
@@ -248,8 +256,8 @@ export const Reply = Type.Object({
   offers: Type.Array(Offer, { maxItems: maxOffersPerReply }),
   /** Held actions that are final here; the device may drop them once they are over or were never started. */
   finals: Type.Array(Id),
-  /** Reserved for what stands (isolation, restriction). */
-  posture: Type.Null(),
+  /** How the host is to stand. Null says nothing of it: the device leaves things as they are. */
+  posture: OrNull(Posture),
   /** The server's event chain for this device. Its length is the work counter: a heartbeat with another means *sync now*. */
   head: ChainHead,
   /** Shown for the event stream and for files; good for a day. */

@@ -1,5 +1,6 @@
 export * from './actions/collect.ts'
 export * from './actions/index.ts'
+export * from './actions/isolation.ts'
 export * from './actions/live-response.ts'
 export * from './actions/scan.ts'
 export * from './application.ts'
@@ -21,4 +22,5 @@ export { awaitedTypes, type AwaitedType } from './operations/awaited-responses.t
 export { LiveEvent } from './operations/events.ts'
 export { ActionEventEntry } from './operations/machine-actions.ts'
 export * from './permissions.ts'
+export * from './posture.ts'
 export * from './user.ts'

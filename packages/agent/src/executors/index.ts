@@ -1,11 +1,11 @@
-import type { ActionType } from '@countermand/contract'
+import type { RunType } from '@countermand/contract'
 import { collect } from './collect.ts'
 import type { Executor } from './executor.ts'
 import { liveResponse } from './live-response.ts'
 import { scan } from './scan.ts'
 
 /** An executor for every type that runs as work; a missing one does not compile. */
-export const executors: Readonly<Record<ActionType, Executor>> = {
+export const executors: Readonly<Record<RunType, Executor>> = {
   LiveResponse: liveResponse,
   CollectInvestigationPackage: collect,
   RunAntiVirusScan: scan,

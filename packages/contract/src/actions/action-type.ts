@@ -8,6 +8,8 @@ export interface ActionTypeRow {
   readonly reversible: boolean
   /** How long the device lets it run, in milliseconds. */
   readonly runLimitMs: number
+  /** Of what the host is to stand as, this decides; left out for what runs and ends. */
+  readonly aspect?: 'isolation'
 }
 
 export const minutes = (count: number): number => count * 60_000

@@ -3,6 +3,7 @@ import {
   Statement,
   canonical,
   fits,
+  isRunType,
   isSpoken,
   maxOffersPerReply,
   messageTypes,
@@ -210,6 +211,12 @@ class Exchange {
 
   private async apply(device: Device, item: NewsItem): Promise<void> {
     const { n, at, action: id, previous: _previous, ...said } = item
+    if (said.kind === 'drifted' || said.kind === 'released') {
+      const { kind, ...data } = said
+      const note = { kind: `device.${kind}`, actor: null, alarm: true, data: { n, at, action: id, ...data } }
+      await this.rooms.events.append(device.id, note, this.at, this.cause)
+      return
+    }
     const action = await this.rooms.actions.find(id)
     if (action?.machineId === device.id) {
       await this.rooms.actions.advance(action, said, this.at, this.cause)
@@ -280,7 +287,7 @@ class Exchange {
       // To a device that has not heard of a restore yet nothing is offered: it lists what it holds first.
       offers: this.isFromBefore()
         ? []
-        : mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).map(toOffer),
+        : mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).flatMap(toOffer),
       finals: [...held].filter((id) => !stillLive.has(id)),
       posture: null,
       head: await this.rooms.devices.headOf(device.id),
@@ -290,9 +297,6 @@ class Exchange {
 
 const mayBegin: readonly Phase[] = ['accepted', 'running', 'settling']
 
-const toOffer = ({ id, type, parameters, runLimitMs }: Action): Offer => ({
-  id,
-  type,
-  parameters,
-  runLimitMs,
-})
+/** None of what stands: that travels as a posture. */
+const toOffer = ({ id, type, parameters, runLimitMs }: Action): readonly Offer[] =>
+  isRunType(type) ? [{ id, type, parameters, runLimitMs }] : []

@@ -230,6 +230,8 @@ const readRunLimits = (
     LiveResponse: limitMs('LiveResponse'),
     CollectInvestigationPackage: limitMs('CollectInvestigationPackage'),
     RunAntiVirusScan: limitMs('RunAntiVirusScan'),
+    Isolate: limitMs('Isolate'),
+    Unisolate: limitMs('Unisolate'),
     PutFile: limitMs('PutFile'),
     GetFile: limitMs('GetFile'),
   }

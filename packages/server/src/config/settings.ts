@@ -100,6 +100,8 @@ const standingRunLimits = {
   LiveResponse: seconds(actions.LiveResponse.runLimitMs),
   CollectInvestigationPackage: seconds(actions.CollectInvestigationPackage.runLimitMs),
   RunAntiVirusScan: seconds(actions.RunAntiVirusScan.runLimitMs),
+  Isolate: seconds(actions.Isolate.runLimitMs),
+  Unisolate: seconds(actions.Unisolate.runLimitMs),
   PutFile: seconds(commandLimitsMs.PutFile),
   GetFile: seconds(commandLimitsMs.GetFile),
 }
