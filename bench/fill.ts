@@ -4,6 +4,7 @@ import { messageTypes, type RunScript, type Statement } from '@countermand/contr
 import { atOnce, type Order } from '../packages/server/src/core/action-shape.ts'
 import { genesis } from '../packages/server/src/core/chain.ts'
 import { startOrder } from '../packages/server/src/core/device.ts'
+import { firstStance, type Surroundings } from '../packages/server/src/core/posture.ts'
 import type { Moment, Rooms } from '../packages/server/src/app/rows.ts'
 import { stepsOf } from '../packages/server/src/app/actions/request-action.ts'
 import { takeStatement } from '../packages/server/src/app/sync-device.ts'
@@ -49,6 +50,8 @@ export async function fill(rooms: Rooms, { from, count, server }: Part, moment: 
   return ids
 }
 
+const nowhere: Surroundings = { allow: [], confirm: 'revert', server: [] }
+
 async function enrolled({ devices, events }: Rooms, name: string, at: Date): Promise<Owner> {
   const { privateKey: secret, publicKey } = generateKeyPairSync('ed25519')
   const { crv, kty, x } = publicKey.export({ format: 'jwk' })
@@ -76,6 +79,7 @@ async function enrolled({ devices, events }: Rooms, name: string, at: Date): Pro
     givenName: null,
     keyRevokedAt: null,
     retiredAt: null,
+    stance: firstStance,
   })
   const data = { key: thumbprint, publicKey: key, again: false }
   await events.append(id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)
@@ -107,7 +111,11 @@ async function fetched(rooms: Rooms, owner: Owner, server: string, moment: Momen
     .join('.')
   const jws = `${text}.${sign(null, Buffer.from(text), secret).toString('base64url')}`
   const cause = { digest: moment.digest(jws), seq: 1, jws }
-  await takeStatement(rooms, { statement, cause, keyThumbprint: thumbprint, address: '127.0.0.1' }, moment)
+  await takeStatement(
+    rooms,
+    { statement, cause, keyThumbprint: thumbprint, address: '127.0.0.1', around: nowhere },
+    moment,
+  )
 }
 
 const orderOf = (id: string, owner: Owner, createdAt: Date): Order => ({

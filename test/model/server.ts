@@ -95,6 +95,8 @@ export class Server {
       now,
       digest: digestOf,
       settleWithinMs: 0,
+      isolation: { allow: [], confirm: 'revert' },
+      addresses: () => ['192.0.2.10'],
       runLimitsMs: {
         LiveResponse: 10 * 60_000,
         CollectInvestigationPackage: 60 * 60_000,
@@ -143,7 +145,7 @@ export class Server {
   }
 
   sync(jws: string): Promise<Answered> {
-    return this.answer(() => syncDevice(this.app, jws, '192.0.2.17'))
+    return this.answer(() => syncDevice(this.app, jws, { address: '192.0.2.17', here: null }))
   }
 
   enrol(jws: string): Promise<Answered> {

@@ -50,6 +50,8 @@ export const Extension = Type.Object({
       deadlineUtc: OrNull(Timestamp),
       graceSeconds: Type.Integer(),
       detail: OrNull(Type.String()),
+      /** The later action that says otherwise, where that took this one back. */
+      supersededBy: OrNull(Type.String()),
       /** Every request to cancel it, the refused ones too, oldest first. Only where a single action is read; while none was taken, its events tell. */
       requests: Type.Optional(Type.Array(CancelRequest)),
     }),

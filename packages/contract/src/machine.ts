@@ -8,6 +8,21 @@ export const IpAddress = Type.Object({
   operationalStatus: Type.String(),
 })
 
+/** What we know beyond the reference. Clients of the original API ignore it. */
+export const MachineExtension = Type.Object({
+  isolation: Type.Object({
+    /** `Isolating` and `Releasing`: ordered, and not confirmed by the device yet. */
+    state: oneOf(['NotIsolated', 'Isolating', 'Isolated', 'Releasing']),
+    type: OrNull(oneOf(['Full', 'Selective'])),
+    /** By which action. */
+    actionId: OrNull(Type.String()),
+    /** Since when the device says so. */
+    sinceDateTimeUtc: OrNull(Timestamp),
+    /** True once the device has said that what is ordered now stands: read back from its kernel. */
+    confirmed: Type.Boolean(),
+  }),
+})
+
 /** A machine in the key order of the real service (`wire.md` 12.1). */
 export const Machine = Type.Object({
   '@odata.context': Type.Optional(Type.String()),
@@ -43,5 +58,6 @@ export const Machine = Type.Object({
   managedByStatus: Type.String(),
   ipAddresses: Type.Array(IpAddress),
   vmMetadata: Type.Null(),
+  countermand: MachineExtension,
 })
 export type Machine = Static<typeof Machine>

@@ -19,6 +19,7 @@ export const permissions = [
   'Alert.ReadWrite',
   'Countermand.Force',
   'Countermand.Administer',
+  'Countermand.Release',
 ] as const
 
 export type Permission = (typeof permissions)[number]

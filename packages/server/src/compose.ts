@@ -4,6 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
+import { openAddresses, type Addresses } from './addresses.ts'
 import type { Alarm, App, Change, Identity, Store } from './app/ports.ts'
 import { reads } from './app/reads.ts'
 import { writes } from './app/writes.ts'
@@ -33,7 +34,7 @@ import type { Tables } from './store/schema.ts'
 import { openSqliteStore } from './store/sqlite-store.ts'
 import { openMeter, type ComposedMeter } from './telemetry/metrics.ts'
 import type { ComposedTracer } from './telemetry/tracer.ts'
-import { every } from './timers.ts'
+import { every, everyNow } from './timers.ts'
 import { openTls } from './tls/index.ts'
 
 export interface Running {
@@ -73,6 +74,7 @@ export async function compose(
   // The reference's issuer, v1 form, whatever endpoint was asked (`wire.md` 10).
   const issuer = `https://sts.windows.net/${identity.tenantId}/`
   const given = { bus, ids: randomIds, now, digest: digestOf, identity }
+  const addresses = openAddresses(config)
   const app: App = {
     ...decided(config),
     store: watch.meter.watch(bare),
@@ -84,13 +86,14 @@ export async function compose(
     tracer: watch.tracer,
     ...given,
     ca: tls?.ca ?? null,
+    addresses: (here) => addresses.of(here),
   }
   const log = { level: logLevel, to: logTo }
   const waits = { ...standingPatience, ...patience }
   const serverFactory = tls?.serverFactory ?? null
   const http = await openHttp({ ...edge(config), app, issuer, serverFactory, log, patience: waits })
   watch.sayIn(http.log, config.restored ? identity.epoch : null)
-  const stopTimers = startTimers(app, ended, (err) => http.log.error({ err }, 'timer'))
+  const stopTimers = startTimers({ app, ended, addresses }, (err) => http.log.error({ err }, 'timer'))
   const stopRenewal = tls?.renew(http.log)
   const stops = [
     stopRenewal,
@@ -121,7 +124,8 @@ const disks = ({ dataFolder }: Config): Pick<App, 'files' | 'uploads'> => ({
   uploads: diskUploads(join(dataFolder, 'files')),
 })
 
-type Decided = 'publicUrl' | 'settleWithinMs' | 'runLimitsMs' | 'putLimit' | 'sessions' | 'policies'
+type Decided =
+  'publicUrl' | 'isolation' | 'settleWithinMs' | 'runLimitsMs' | 'putLimit' | 'sessions' | 'policies'
 
 /** What the configuration says and use cases ask for. */
 const decided = (config: Config): Pick<App, Decided> => ({
@@ -131,15 +135,16 @@ const decided = (config: Config): Pick<App, Decided> => ({
   putLimit: config.putLimit,
   sessions: config.sessions,
   policies: config.policies,
+  isolation: config.isolation,
 })
 
 /** What is done without anybody asking. The returned function waits for what is under way. */
 function startTimers(
-  app: App,
-  ended: Set<string>,
+  { app, ended, addresses }: { app: App; ended: Set<string>; addresses: Addresses },
   failed: (thrown: unknown) => void,
 ): () => Promise<unknown> {
   const stops = [
+    everyNow(60_000, () => addresses.renew(), failed),
     every(1_000, () => expireActions(app), failed),
     every(1_000, () => tidyEnded(app, ended), failed),
     every(60 * 60_000, () => sweepFiles(app), failed),

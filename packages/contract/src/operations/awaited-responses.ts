@@ -1,13 +1,11 @@
 import { Type } from 'typebox'
 import { about } from '../inputs.ts'
-import { MachineAction, oneOf } from '../machine-action.ts'
+import { MachineAction } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
 import { machineReaders, type Permission } from '../permissions.ts'
 
 /** Types of the reference that no agent does yet. They are refused once everything else about the request is right. */
 export const awaitedTypes = [
-  'Isolate',
-  'Unisolate',
   'RestrictCodeExecution',
   'UnrestrictCodeExecution',
   'Offboard',
@@ -26,22 +24,8 @@ const response = {
   reply: MachineAction,
 } as const
 
-/** Issuing what waits for its agent (`wire.md` 1.2). A missing `IsolationType` means `Full`. */
+/** Issuing what waits for its agent (`wire.md` 1.2). */
 export const awaitedResponses = {
-  isolate: {
-    ...response,
-    path: '/api/machines/:id/isolate',
-    permission: only('Machine.Isolate'),
-    body: Type.Object({
-      ...commented,
-      IsolationType: Type.Optional(oneOf(['Full', 'Selective', 'UnManagedDevice'])),
-    }),
-  },
-  unisolate: {
-    ...response,
-    path: '/api/machines/:id/unisolate',
-    permission: only('Machine.Isolate'),
-  },
   restrictCodeExecution: {
     ...response,
     path: '/api/machines/:id/restrictCodeExecution',

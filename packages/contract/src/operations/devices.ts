@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { ListOf, OrNull, Timestamp, oneOf } from '../machine-action.ts'
+import { ListOf, OrNull, StringValue, Timestamp, oneOf } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
 import { administer } from '../permissions.ts'
 
@@ -85,5 +85,21 @@ export const devices = {
     body: why,
     status: 200,
     reply: DeviceEntry,
+  },
+  releaseDevice: {
+    summary:
+      'Signs the challenge of a device that is cut off: it lifts its isolation until the next contact.',
+    method: 'POST',
+    path: '/api/countermand/devices/:id/release',
+    permission: { app: ['Countermand.Release'], delegated: ['Countermand.Release'] },
+    limit: 'manage',
+    target: 'machine',
+    /** The challenge, as `countermand-agent release` prints it on the device. */
+    body: Type.Object({
+      Challenge: Type.String({ maxLength: 1_000 }),
+      Comment: Type.Optional(Type.String()),
+    }),
+    status: 200,
+    reply: StringValue,
   },
 } as const satisfies Record<string, Operation>

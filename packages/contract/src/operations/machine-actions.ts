@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox'
 import { scanTypes, type ScanType } from '../actions/scan.ts'
 import { CancelInputs, about } from '../inputs.ts'
-import { Command, ListOf, MachineAction, OrNull, StringValue, Timestamp } from '../machine-action.ts'
+import { Command, ListOf, MachineAction, OrNull, StringValue, Timestamp, oneOf } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
 import { machineReaders, responsePermissions } from '../permissions.ts'
 
@@ -138,6 +138,33 @@ export const machineResponses = {
       ...about,
       ScanType: Type.Unsafe<ScanType>({ type: 'string', enum: [...scanTypes] }),
     }),
+    status: 201,
+    reply: MachineAction,
+  },
+  /** A missing `IsolationType` means `Full`. */
+  isolate: {
+    summary: 'Isolates a machine from the network, but for this server.',
+    method: 'POST',
+    path: '/api/machines/:id/isolate',
+    permission: { app: ['Machine.Isolate'], delegated: ['Machine.Isolate'] },
+    limit: 'respond',
+    target: 'machine',
+    body: Type.Object({
+      Comment: Type.String(),
+      ...about,
+      IsolationType: Type.Optional(oneOf(['Full', 'Selective', 'UnManagedDevice'])),
+    }),
+    status: 201,
+    reply: MachineAction,
+  },
+  unisolate: {
+    summary: 'Releases a machine from isolation.',
+    method: 'POST',
+    path: '/api/machines/:id/unisolate',
+    permission: { app: ['Machine.Isolate'], delegated: ['Machine.Isolate'] },
+    limit: 'respond',
+    target: 'machine',
+    body: Type.Object({ Comment: Type.String(), ...about }),
     status: 201,
     reply: MachineAction,
   },

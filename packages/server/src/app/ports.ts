@@ -3,6 +3,7 @@ import type { ActionType, LimitClass } from '@countermand/contract'
 import type { CancelStep } from '../core/cancel-step.ts'
 import type { Caller } from '../core/permission.ts'
 import type { Policies } from '../core/policies.ts'
+import type { Surroundings } from '../core/posture.ts'
 import type { Reads } from './reads.ts'
 import type { Meter, Tracer } from './telemetry.ts'
 import type { Writes } from './writes.ts'
@@ -38,6 +39,10 @@ export interface App {
   /** Live responses that may be open at the same time; null for any number. */
   readonly sessions: number | null
   readonly policies: Policies
+  /** What isolations let pass, and whether they go back without contact. */
+  readonly isolation: Omit<Surroundings, 'server'>
+  /** Where devices reach this server: as configured, or what its name says and `here`, by which one has just reached it. Sorted. */
+  readonly addresses: (here: string | null) => readonly string[]
 }
 
 export type Limited = ActionType | 'PutFile' | 'GetFile'

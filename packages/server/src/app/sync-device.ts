@@ -1,6 +1,7 @@
 /** Delivery: news in, orders out. One signed exchange is one transaction (`docs/protocol.md`). */
 import {
   Statement,
+  aspectOf,
   canonical,
   fits,
   isRunType,
@@ -11,12 +12,24 @@ import {
   type NewsItem,
   type Offer,
   type Phase,
+  type Posture,
+  type PostureReport,
   type Reply,
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
 import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../core/action.ts'
 import { contradicts, judge, portrayed, taken, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
+import { deviceNotes } from '../core/history.ts'
+import {
+  based,
+  documentOf,
+  firstStance,
+  fold,
+  heard,
+  type Stance,
+  type Surroundings,
+} from '../core/posture.ts'
 import type { App } from './ports.ts'
 import type { Cause, Moment, Rooms, Work } from './rows.ts'
 import type { SyncResult } from './telemetry.ts'
@@ -40,15 +53,23 @@ export async function deviceByTicket(app: App, ticket: string): Promise<string> 
   return machineId
 }
 
+/** By which way a statement came. */
+export interface Way {
+  /** Of the device. */
+  readonly address: string
+  /** Of this server, as the device has reached it; null where something stands between them. */
+  readonly here: string | null
+}
+
 type Orders = Omit<Reply, 'protocol' | 'machineId' | 'nonce' | 'epoch' | 'ticket'>
 
 /**
  * Takes a device's statement and answers with its orders, signed over the statement's nonce.
  * @throws Refusal Unauthorized for a statement that is not what it should be; Conflict for a device with two histories.
  */
-export async function syncDevice(app: App, jws: string, address: string): Promise<string> {
+export async function syncDevice(app: App, jws: string, way: Way): Promise<string> {
   try {
-    const reply = await exchange(app, jws, address)
+    const reply = await exchange(app, jws, way)
     app.meter.synced('taken')
     return reply
   } catch (thrown) {
@@ -62,7 +83,7 @@ function resultOf(thrown: unknown): SyncResult {
   return thrown.code === 'Conflict' ? 'conflict' : thrown.code === 'ServiceUnavailable' ? 'failed' : 'refused'
 }
 
-async function exchange(app: App, jws: string, address: string): Promise<string> {
+async function exchange(app: App, jws: string, way: Way): Promise<string> {
   const message = await app.signer.verifyDevice(jws, messageTypes.statement, (id) => keyOf(app, id))
   if (message === null || !fits(Statement, message.payload)) {
     throw new Refusal('Unauthorized', 'The statement is not signed by a device that is enrolled here.')
@@ -73,7 +94,8 @@ async function exchange(app: App, jws: string, address: string): Promise<string>
     throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
   }
   const cause = { digest: app.digest(jws), seq: statement.seq, jws }
-  const exchanged = { statement, cause, keyThumbprint: message.thumbprint, address }
+  const around = { ...app.isolation, server: app.addresses(way.here) }
+  const exchanged = { statement, cause, keyThumbprint: message.thumbprint, address: way.address, around }
   const orders = await app.store.write('takeStatement', exchanged)
   if (orders === null) {
     throw new Refusal(
@@ -107,14 +129,12 @@ interface Taken {
   readonly cause: Cause
   readonly keyThumbprint: string
   readonly address: string
+  readonly around: Surroundings
 }
 
 /** The orders; null for a device whose statements contradict each other. */
-export const takeStatement: Work<Taken, Orders | null> = (
-  rooms,
-  { statement, cause, keyThumbprint, address },
-  moment,
-) => new Exchange(rooms, moment, statement, cause).take(keyThumbprint, address)
+export const takeStatement: Work<Taken, Orders | null> = (rooms, taken, moment) =>
+  new Exchange(rooms, moment, taken).take(taken.keyThumbprint, taken.address)
 
 /** One statement inside its transaction. */
 class Exchange {
@@ -123,13 +143,16 @@ class Exchange {
   private readonly at: Date
   private readonly statement: Statement
   private readonly cause: Cause
+  private readonly around: Surroundings
+  private stance: Stance = firstStance
 
-  constructor(rooms: Rooms, moment: Moment, statement: Statement, cause: Cause) {
+  constructor(rooms: Rooms, moment: Moment, { statement, cause, around }: Taken) {
     this.rooms = rooms
     this.moment = moment
     this.at = moment.at
     this.statement = statement
     this.cause = cause
+    this.around = around
   }
 
   async take(keyThumbprint: string, address: string): Promise<Orders | null> {
@@ -140,6 +163,7 @@ class Exchange {
     }
     const silent = whySilent(device)
     if (silent !== null) throw new Refusal('Unauthorized', silent)
+    this.stance = device.stance
     switch (judge(device.order, { ...this.statement, digest: this.cause.digest }, this.isFromBefore())) {
       case 'replay':
       case 'late':
@@ -151,12 +175,13 @@ class Exchange {
         if (next === null) return this.fork(device, 'news')
         await this.compareHeads(device)
         await this.settle(device)
+        const stance = await this.settleStance(device)
         const { serverHead: reportedHead } = this.statement
         await devices.save(
-          { ...next, ...this.portrait(device, address), reportedHead, lastSeen: this.at },
+          { ...next, ...this.portrait(device, address), stance, reportedHead, lastSeen: this.at },
           device,
         )
-        return this.ordersFor(next)
+        return this.ordersFor({ ...next, stance })
       }
     }
   }
@@ -212,14 +237,21 @@ class Exchange {
   private async apply(device: Device, item: NewsItem): Promise<void> {
     const { n, at, action: id, previous: _previous, ...said } = item
     if (said.kind === 'drifted' || said.kind === 'released') {
-      const { kind, ...data } = said
-      const note = { kind: `device.${kind}`, actor: null, alarm: true, data: { n, at, action: id, ...data } }
+      const { kind, ...words } = said
+      const note = {
+        kind: deviceNotes[kind],
+        actor: null,
+        alarm: true,
+        data: { n, at, action: id, ...words },
+      }
       await this.rooms.events.append(device.id, note, this.at, this.cause)
       return
     }
     const action = await this.rooms.actions.find(id)
     if (action?.machineId === device.id) {
-      await this.rooms.actions.advance(action, said, this.at, this.cause)
+      const now = await this.rooms.actions.advance(action, said, this.at, this.cause)
+      if (aspectOf(now.type) !== null && isOpen(action) && now.phase === 'succeeded')
+        this.stance = based(this.stance, now)
       return
     }
     // Acknowledged all the same, or the device would say it for ever; and looked into.
@@ -237,6 +269,7 @@ class Exchange {
     const held = new Set(this.statement.held.map(({ id }) => id))
     let room = maxOffersPerReply
     for (const action of await this.rooms.actions.liveOf(device.id)) {
+      if (aspectOf(action.type) !== null) continue
       const now = await (held.has(action.id) ? this.listed(action) : this.absent(action))
       if (now.phase === 'offered' && !isOutstanding(now.cancel) && !held.has(now.id)) room -= 1
       if (now.phase === 'queued' && room > 0 && !this.isFromBefore()) {
@@ -244,6 +277,34 @@ class Exchange {
         room -= 1
       }
     }
+  }
+
+  /** What stands, folded anew from what the device has just said, and what has been asked since. */
+  private async settleStance(device: Device): Promise<Stance> {
+    const { posture } = this.statement
+    // An agent that knows nothing of it is told nothing; one that has not heard of a restore says first how it stands.
+    if (posture === undefined || this.isFromBefore()) return this.stance
+    await this.noteUnknown(device, posture)
+    const live = await this.rooms.actions.liveOf(device.id)
+    const said = heard(this.stance, posture, this.at)
+    const stance = fold(said, live, this.around)
+    const queued = live.find(({ id, phase }) => id === stance.isolation.action && phase === 'queued')
+    if (queued !== undefined) await this.advance(queued, { kind: 'offered' })
+    if (stance.generation === said.generation) return stance
+    const { generation, isolation, server } = stance
+    const data = { generation, isolation, ...(isolation.type !== 'None' && { server }) }
+    const note = { kind: 'device.posture_ordered', actor: null, alarm: false, data }
+    await this.rooms.events.append(device.id, note, this.at, this.cause)
+    return stance
+  }
+
+  /** It is isolated by an action that is not known here: asked of a server that was put back from a backup since. Told once. */
+  private async noteUnknown(device: Device, { isolation }: PostureReport): Promise<void> {
+    const { action } = isolation
+    if (action === null || action === this.stance.reported?.isolation.action) return
+    if ((await this.rooms.actions.find(action))?.machineId === device.id) return
+    const note = { kind: 'device.unknown_posture', actor: null, alarm: true, data: { isolation } }
+    await this.rooms.events.append(device.id, note, this.at, this.cause)
   }
 
   private async listed(action: Action): Promise<Action> {
@@ -289,9 +350,20 @@ class Exchange {
         ? []
         : mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).flatMap(toOffer),
       finals: [...held].filter((id) => !stillLive.has(id)),
-      posture: null,
+      posture: this.postureFor(device, live),
       head: await this.rooms.devices.headOf(device.id),
     }
+  }
+
+  /**
+   * Nothing is said where what stands would have to be folded anew: a replayed statement changes nothing, and must not carry what
+   * has been taken back since.
+   */
+  private postureFor({ stance }: Device, live: readonly Action[]): Posture | null {
+    const isAsked = this.statement.posture !== undefined && !this.isFromBefore()
+    return isAsked && fold(stance, live, this.around) === stance
+      ? documentOf(stance, this.around, live)
+      : null
   }
 }
 

@@ -9,8 +9,10 @@ import { forgetKeys } from './actions/once.ts'
 import { keepLibraryFile, removeLibraryFile } from './files/library-files.ts'
 import { keepLabels } from './label-devices.ts'
 import { issueCollection } from './actions/request-collection.ts'
+import { issueIsolation } from './actions/request-isolation.ts'
 import { issueLiveResponse } from './actions/request-live-response.ts'
 import { issueScan } from './actions/request-scan.ts'
+import { noteRelease } from './release-device.ts'
 import { takeStatement } from './sync-device.ts'
 
 export const writes = {
@@ -18,6 +20,7 @@ export const writes = {
   issueLiveResponse,
   issueCollection,
   issueScan,
+  issueIsolation,
   takeStatement,
   expireAction,
   forgetKeys,
@@ -27,6 +30,7 @@ export const writes = {
   keepName,
   retire,
   revokeKey,
+  noteRelease,
   keepEnrolmentToken,
   dropEnrolmentToken,
   keepLibraryFile,

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { limits as defaultLimits, type Limit, type LimitClass } from '@countermand/contract'
+import { limits as defaultLimits, type Isolation, type Limit, type LimitClass } from '@countermand/contract'
 import { Check } from 'typebox/value'
 import type { TrustedIssuer } from '../core/access-token.ts'
 import type { Policies } from '../core/policies.ts'
@@ -44,6 +44,10 @@ export interface Config {
   readonly issuers: readonly TrustedIssuer[]
   readonly agent: 'real' | 'pretend' | 'none'
   readonly allowContainment: boolean
+  /** Where devices reach this server; empty leaves it to its name and to how they do. */
+  readonly deviceAddresses: readonly string[]
+  /** What isolations let pass, and whether they go back without contact. */
+  readonly isolation: Pick<Isolation, 'allow' | 'confirm'>
   /** The data was put back from a backup: true for the first start after that, and for no other. */
   readonly restored: boolean
   readonly limits: Limits
@@ -134,6 +138,8 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
     issuers: readIssuers(set.issuers ?? {}),
     agent: set.noAgent === true ? 'none' : pretend ? 'pretend' : 'real',
     allowContainment: set.allowContainment ?? false,
+    deviceAddresses: set.deviceAddresses ?? settings.deviceAddresses.standing,
+    isolation: readIsolation(set),
     restored: set.restored ?? false,
     limits: readLimits(set.limits ?? {}),
     runLimitsMs: readRunLimits(set.runLimits ?? {}),
@@ -153,6 +159,11 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
     otlpEndpoint: set.otlpEndpoint?.replace(/\/+$/, '') ?? null,
   }
 }
+
+const readIsolation = ({ isolationAllow, isolationConfirm }: Settings): Config['isolation'] => ({
+  allow: [...(isolationAllow ?? settings.isolationAllow.standing)],
+  confirm: isolationConfirm ?? settings.isolationConfirm.standing,
+})
 
 type Addresses = Pick<Config, 'host' | 'port' | 'publicUrl' | 'isPublicUrlGiven' | 'localUrl' | 'tls'>
 

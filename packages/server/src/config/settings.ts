@@ -2,8 +2,9 @@
  * Everything that can be set, one row each: its flag (`--put-limit`), its twin in the environment (`COUNTERMAND_PUT_LIMIT`) and
  * its name in the configuration file (`putLimit`) are one name in three spellings. A row says what it takes once, for all three.
  */
-import { isIPv4, isIPv6 } from 'node:net'
+import { isIP, isIPv4, isIPv6 } from 'node:net'
 import {
+  Allowed,
   actionTypes,
   actions,
   commandLimitsMs,
@@ -105,6 +106,9 @@ const standingRunLimits = {
   PutFile: seconds(commandLimitsMs.PutFile),
   GetFile: seconds(commandLimitsMs.GetFile),
 }
+
+/** As `posture.ts` of the contract has it; its addresses are looked at besides. */
+const isAllowed = (allowed: Allowed): boolean => 'owner' in allowed || isNetwork(allowed.address)
 
 export const settings = {
   listen: {
@@ -211,6 +215,34 @@ export const settings = {
     help: 'the agent of this host may isolate it',
     read: yes,
     standing: false,
+  },
+  deviceAddresses: {
+    schema: Type.Array(Type.Refine(Type.String(), (text) => isIP(text) !== 0)),
+    says: 'takes addresses, such as 192.0.2.7,2001:db8::7',
+    takes: 'ADDR,…',
+    help: [
+      'where devices reach this server, for those that are isolated;',
+      'default what its public name resolves to, and where a device has reached it',
+    ],
+    read: list,
+    standing: [] as readonly string[],
+  },
+  isolationConfirm: {
+    schema: oneOf(['revert', 'keep']),
+    says: 'takes revert or keep',
+    takes: 'revert|keep',
+    help: 'an isolation without contact to this server for 60 s is taken back, or kept; default revert',
+    read: asIs,
+    standing: 'revert',
+  },
+  isolationAllow: {
+    schema: Type.Array(Type.Refine(Allowed, isAllowed), { maxItems: 256 }),
+    says: 'takes, each a line, { address: 192.0.2.0/24, ports: [443], protocol: tcp } or { owner: USER }',
+    takes: null,
+    help: '',
+    read: asIs,
+    standing: [] as readonly Allowed[],
+    inFileOnly: true,
   },
   restored: {
     schema: Type.Boolean(),

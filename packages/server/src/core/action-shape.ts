@@ -28,6 +28,8 @@ export interface Cancel {
   readonly undelivered: boolean
   /** The span of the call that asked, as a W3C traceparent; left out where nobody traces. */
   readonly trace?: string
+  /** The later action that says otherwise, where that took this one back. */
+  readonly supersededBy?: string
 }
 
 export interface Effect {
@@ -140,6 +142,7 @@ export type CallerEvent =
       /** Milliseconds; left out for none. */
       readonly graceMs?: number
       readonly trace?: string
+      readonly supersededBy?: string
     }
   | { readonly kind: 'forced'; readonly by: string; readonly comment: string }
 

@@ -1,4 +1,5 @@
 /** The lifecycle of an action: what is possible, what follows. The one place that decides either. */
+import { aspectOf } from '@countermand/contract'
 import type { CancelState, CommandOutcome, Phase, Proof, Reason } from '@countermand/contract'
 import type {
   Action,
@@ -148,7 +149,8 @@ function alreadyOver(action: Action): string {
   if (action.phase === 'cancelled') {
     return `The action is already Cancelled, by ${action.cancel?.by ?? 'the server'} at ${when}.`
   }
-  return `The action is already ${statusOf(action)} since ${when} and can no longer be cancelled; what it did stays.`
+  const instead = action.phase === 'succeeded' && action.type === 'Isolate' ? ' Unisolate takes it back.' : ''
+  return `The action is already ${statusOf(action)} since ${when} and can no longer be cancelled; what it did stays.${instead}`
 }
 
 /** What changes, apart from times and version; null for nothing. */
@@ -176,7 +178,7 @@ function consequence(action: Action, event: ActionEvent, at: Date): Partial<Acti
     case 'cancel_acknowledged':
       return cancel === null || cancel.state === 'acknowledged'
         ? null
-        : { cancel: { ...cancel, state: 'acknowledged', undelivered: false } }
+        : { cancel: { ...cancel, state: 'acknowledged', undelivered: isStanding(action) } }
     case 'not_received':
       return proven(action, 'not_received', { state: 'none', residues: [] })
     case 'refused_start':
@@ -221,12 +223,16 @@ function cancelRequested(
     detail: null,
     undelivered: true,
     ...(event.trace !== undefined && { trace: event.trace }),
+    ...(event.supersededBy !== undefined && { supersededBy: event.supersededBy }),
   }
   // No copy ever left the server, so nobody else need agree; otherwise only the device can prove it.
   if (waiting.includes(action.phase))
     return proven({ ...action, cancel }, 'never_offered', { state: 'none', residues: [] })
   return { cancel }
 }
+
+/** It is asked for again until it stands no more, whatever has become of the action meanwhile. */
+const isStanding = ({ type }: Action): boolean => aspectOf(type) !== null
 
 /** The one way to `cancelled`: with a proof. */
 function proven(action: Action, proof: Proof, effect: Effect): Partial<Action> {
@@ -270,7 +276,8 @@ const effectOf = (commands: readonly CommandOutcome[]): Effect => {
 }
 
 function revertFailed(action: Action, residues: readonly string[]): Partial<Action> {
-  const cancel = action.cancel && { ...action.cancel, state: 'confirmed' as const, undelivered: false }
+  const undelivered = isStanding(action)
+  const cancel = action.cancel && { ...action.cancel, state: 'confirmed' as const, undelivered }
   return { phase: 'failed', reason: 'error', effect: { state: 'partial', residues }, cancel }
 }
 

@@ -10,6 +10,11 @@ export interface Recorded {
   readonly alarm: boolean
 }
 
+/** What a device tells of itself and not of an action's life, as it is written down. */
+export const deviceNotes = { drifted: 'device.drift', released: 'device.released' } as const
+export const isToldOfDevice = (kind: string): kind is keyof typeof deviceNotes =>
+  Object.hasOwn(deviceNotes, kind)
+
 /**
  * The events of one step. Usually one; a request that is granted at once is two. A word that changed nothing is kept
  * too: evidence is never thrown away.

@@ -1,9 +1,10 @@
 /** What a device says of an action that has already ended: kept as evidence, and never a different phase. */
+import { aspectOf } from '@countermand/contract'
 import type { Action, ActionEvent, Cancel, Effect } from './action-shape.ts'
 
 /** Adds what is new: that the cancel has arrived, and an outcome that does not fit the end or that nobody knew. */
 export function late(action: Action, event: ActionEvent, at: Date): Action {
-  const cancel = delivered(action.cancel, event)
+  const cancel = delivered(action, event)
   const heard = isTelling(event) && isNews(action, wordOf(event)) ? event : null
   if (cancel === action.cancel && heard === null) return action
   const told = heard === null ? {} : { lateOutcome: wordOf(heard), effect: effectOf(heard) }
@@ -11,8 +12,10 @@ export function late(action: Action, event: ActionEvent, at: Date): Action {
 }
 
 /** The device has shown that it knows of the cancel, or that it holds nothing that could be cancelled. */
-function delivered(cancel: Cancel | null, event: ActionEvent): Cancel | null {
+function delivered({ type, cancel }: Action, event: ActionEvent): Cancel | null {
   if (cancel === null || !cancel.undelivered) return cancel
+  // Of what stands nothing counts but that it stands no more.
+  if (aspectOf(type) !== null && event.kind !== 'reverted') return cancel
   switch (event.kind) {
     case 'cancel_acknowledged':
     case 'refused_start':

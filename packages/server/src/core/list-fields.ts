@@ -34,4 +34,9 @@ export const deviceFields = {
   osPlatform: 'word',
   riskScore: 'word',
   rbacGroupId: 'number',
+  // Ours: who is contained now.
+  'countermand/isolation/state': 'word',
+  'countermand/isolation/type': 'word',
+  'countermand/isolation/actionId': 'word',
+  'countermand/isolation/sinceDateTimeUtc': 'time',
 } as const satisfies Fields

@@ -1,5 +1,6 @@
 /** May this be asked of this device now? Everything here is decided before anything is queued. */
 import {
+  aspectOf,
   canonical,
   type ActionType,
   type AwaitedType,
@@ -41,6 +42,9 @@ export function refuseRetired({ id, retiredAt }: Pick<Device, 'id' | 'retiredAt'
 /** @throws Refusal when the device has said that it cannot do this. A device that has said nothing yet is believed able. */
 export function refuseUnable(capabilities: Capabilities, type: ActionType, platform: string | null): void {
   const capability = capabilities[type]
+  // What stands is told in words of its own, which an agent that does not name it cannot read.
+  if (capability === undefined && aspectOf(type) !== null && Object.keys(capabilities).length > 0)
+    throw new Refusal('ClientVersionNotSupported', `${type} needs a newer agent on the device.`)
   if (capability === undefined || capability.able) return
   switch (capability.why) {
     case 'platform':

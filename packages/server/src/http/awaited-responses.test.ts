@@ -17,8 +17,6 @@ const sha1 = '0123456789abcdef0123456789ABCDEF01234567'
 const quarantine = ['Machine.StopAndQuarantine', 'Machine.Read.All']
 
 const rows: readonly Row[] = [
-  ['isolate', ['Machine.Isolate'], comment, 'ClientVersionNotSupported', newer('Isolate')],
-  ['unisolate', ['Machine.Isolate'], comment, 'ClientVersionNotSupported', newer('Unisolate')],
   [
     'restrictCodeExecution',
     ['Machine.RestrictExecution'],

@@ -21,8 +21,6 @@ const refused =
   }
 
 export const awaitedResponseHandlers: Handlers<typeof awaitedResponses> = {
-  isolate: refused('Isolate'),
-  unisolate: refused('Unisolate'),
   restrictCodeExecution: refused('RestrictCodeExecution'),
   unrestrictCodeExecution: refused('UnrestrictCodeExecution'),
   offboard: refused('Offboard'),

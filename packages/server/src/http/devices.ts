@@ -1,5 +1,6 @@
 import { DeviceEntry, type devices } from '@countermand/contract'
 import { renameDevice, retireDevice, revokeDeviceKey } from '../app/administer-devices.ts'
+import { releaseDevice } from '../app/release-device.ts'
 import { listDevices } from '../app/read-device.ts'
 import type { Device } from '../core/device.ts'
 import { deviceFields } from '../core/list-fields.ts'
@@ -43,5 +44,11 @@ export const deviceHandlers: Handlers<typeof devices> = {
   revokeDeviceKey: async ({ app, caller, target, body, base }) => {
     const asked = { id: target.id, comment: body.Comment ?? null, by: caller.name }
     return entity(base, await revokeDeviceKey(app, asked))
+  },
+
+  releaseDevice: async ({ app, caller, target, body, base }) => {
+    const asked = { id: target.id, comment: body.Comment ?? null, by: caller.name }
+    const value = await releaseDevice(app, { ...asked, challenge: body.Challenge })
+    return { '@odata.context': contextOf(base, 'Edm.String'), value }
   },
 }

@@ -3,6 +3,7 @@ import { StaleVersion, cancelAction } from '../app/actions/cancel-action.ts'
 import { listActionEvents, listActions, listCancelRequests } from '../app/actions/read-action.ts'
 import { readProgress } from '../app/actions/read-progress.ts'
 import { requestCollection } from '../app/actions/request-collection.ts'
+import { requestIsolation, requestRelease } from '../app/actions/request-isolation.ts'
 import { requestScan } from '../app/actions/request-scan.ts'
 import { requestLiveResponse } from '../app/actions/request-live-response.ts'
 import { packageLink, resultLink } from '../app/files/result-files.ts'
@@ -93,4 +94,12 @@ export const machineResponseHandlers: Handlers<typeof machineResponses> = {
     const request = { ...readActionRequest(call), scanType: body.ScanType }
     return entity(base, await requestScan(app, request))
   },
+
+  isolate: async (call) => {
+    const { app, body, base } = call
+    const request = { ...readActionRequest(call), isolationType: body.IsolationType ?? 'Full' }
+    return entity(base, await requestIsolation(app, request))
+  },
+
+  unisolate: async (call) => entity(call.base, await requestRelease(call.app, readActionRequest(call))),
 }

@@ -19,6 +19,7 @@ import type { Shown } from '../app/actions/read-progress.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Application as KnownApplication, Secret } from '../core/application.ts'
 import { healthOf, stateOf, type Device } from '../core/device.ts'
+import { shownOf } from '../core/posture.ts'
 import { cancelledAt, statusOf } from '../core/status.ts'
 
 /** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
@@ -123,6 +124,7 @@ function toExtension(action: Action, { progress, requests }: Beside): MachineAct
       deadlineUtc: action.finishedAt === null ? timestamp(cancel.deadlineAt) : null,
       graceSeconds: cancel.graceMs / 1_000,
       detail: cancel.detail,
+      supersededBy: cancel.supersededBy ?? null,
       ...(requests !== undefined && { requests: requests.map(toCancelRequest) }),
     },
     effect: { state: action.effect.state, residues: [...action.effect.residues] },
@@ -175,7 +177,14 @@ export function toMachine(device: Device, now: Date): Machine {
     managedByStatus: 'Unknown',
     ipAddresses: facts === null ? [] : [...facts.ipAddresses],
     vmMetadata: null,
+    countermand: { isolation: toIsolation(device) },
   }
+}
+
+function toIsolation({ stance }: Device): Machine['countermand']['isolation'] {
+  const { state, type, action, since, confirmed } = shownOf(stance)
+  const sinceDateTimeUtc = since === null ? null : timestamp(new Date(since))
+  return { state, type, actionId: action, sinceDateTimeUtc, confirmed }
 }
 
 /** The latest first. Accounts are the host's own here, so the host is their domain. */

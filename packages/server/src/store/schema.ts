@@ -68,6 +68,8 @@ export interface DeviceRow {
   given_name: string | null
   key_revoked_at: number | null
   retired_at: number | null
+  /** How it stands and is to stand (`Stance`), and beside it how that is shown. */
+  posture: string | null
 }
 
 /** Head of each chain of events: a device's id, or `server`. Moved by compare-and-set, so that two cannot both append. */

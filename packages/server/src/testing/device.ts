@@ -103,7 +103,11 @@ export interface EnrolmentOptions {
   readonly server?: string
 }
 
-export const able: Statement['capabilities'] = { LiveResponse: { able: true, commands: ['RunScript'] } }
+export const able: Statement['capabilities'] = {
+  LiveResponse: { able: true, commands: ['RunScript'] },
+  Isolate: { able: true },
+  Unisolate: { able: true },
+}
 
 /** The signed request of an enrolment. */
 export async function enrolmentOf(
@@ -165,6 +169,8 @@ export class TestDevice {
   /** Everything it has said, oldest first. */
   readonly said: Said[] = []
   capabilities: Statement['capabilities']
+  /** How it says that it stands (`testing/standing.ts`). */
+  posture: Statement['posture'] = { taken: 0, stands: 0, isolation: { action: null, type: 'None' } }
   name: string
   /** Where it sends to; another one after a restart. */
   server: TestServer
@@ -237,7 +243,8 @@ export class TestDevice {
         ? { sequence: lastNews.n, digest: lastNews.digest }
         : { sequence: first.n - 1, digest: first.previous }
     const order = { seq: seq + 1, previous: digest, nonce, epoch, serverHead, newsHead }
-    const self = { facts: factsOf(this.name), capabilities: this.capabilities }
+    const { capabilities, posture } = this
+    const self = { facts: factsOf(this.name), capabilities, ...(posture && { posture }) }
     const statement: Statement = { ...about, ...order, news: [...news], held: list, ...self, ...changes }
     const jws = await signed(this.key, statement, {
       typ: 'countermand-statement+jws',

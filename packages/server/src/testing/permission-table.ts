@@ -92,4 +92,5 @@ export const permissionTable: readonly Row[] = [
   ['PATCH', '/api/countermand/devices/x', administer],
   ['POST', '/api/countermand/devices/x/retire', administer],
   ['POST', '/api/countermand/devices/x/revokekey', administer],
+  ['POST', '/api/countermand/devices/x/release', both('Countermand.Release')],
 ]

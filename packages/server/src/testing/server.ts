@@ -110,13 +110,15 @@ export const unlimited = [
 export const impatient = ['--settle-ms', '0']
 /** Who asks where nobody is named. */
 export const anyone = 'an application'
+/** Where devices reach it, as they are told. */
+export const here = '192.0.2.10'
 export const publicUrl = 'https://countermand.example'
 
 export async function openServer(options: ServerOptions = {}): Promise<TestServer> {
   const folder = options.before?.folder ?? mkdtempSync(join(tmpdir(), 'countermand-server-'))
   const { flags = [...unlimited, ...impatient], ownKeys = options.before !== undefined } = options
   if (!ownKeys && sharedKeys !== null) putKeys(folder, sharedKeys)
-  const standing = ['--data', folder, '--public-url', publicUrl, '--no-agent']
+  const standing = ['--data', folder, '--public-url', publicUrl, '--no-agent', '--device-addresses', here]
   const { databaseUrl = await databaseOfTheRun() } = options
   const env = { COUNTERMAND_DATABASE_URL: databaseUrl ?? '' }
   const config = readConfig([...standing, ...flags], env, true)

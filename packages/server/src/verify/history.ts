@@ -6,7 +6,7 @@ import type { Selectable } from 'kysely'
 import { stepsOf } from '../app/actions/request-action.ts'
 import type { Action, ActionEvent } from '../core/action-shape.ts'
 import { advance, issue } from '../core/action.ts'
-import { recordOf, type Recorded } from '../core/history.ts'
+import { deviceNotes, isToldOfDevice, recordOf, type Recorded } from '../core/history.ts'
 import type { ActionRow, StatementRow } from '../store/schema.ts'
 import { toAction } from '../store/actions.ts'
 import { isSame, placeOf, type Data, type Event } from './chain.ts'
@@ -271,6 +271,15 @@ export class History {
           `the server noted itself that the device had seen a longer or another history: ${JSON.stringify(data)}`,
         )
         return
+      case 'device.drift':
+      case 'device.released':
+        if (this.hearing === null) throw forged('it names no statement')
+        return this.hearing.next(
+          where,
+          row.kind,
+          ({ previous: _previous, kind, ...words }) =>
+            isSame(data, words) && isToldOfDevice(kind) && row.kind === deviceNotes[kind],
+        )
       case 'device.unknown_action':
         if (this.hearing === null) throw forged('it names no statement')
         return this.hearing.next(where, `news of action ${String(data.action)}`, ({ n, at, action, kind }) =>

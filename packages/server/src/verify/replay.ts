@@ -36,7 +36,11 @@ const happenings: Readonly<Record<ActionEvent['kind'], Happening>> = {
   unkillable: { origin: 'news', fields: ['detail'] },
   deadline_passed: { origin: 'server', fields: [] },
   device_gone: { origin: 'server', fields: ['reason'] },
-  cancel_requested: { origin: 'server', fields: ['by', 'comment', 'reason'], maybe: ['graceMs', 'trace'] },
+  cancel_requested: {
+    origin: 'server',
+    fields: ['by', 'comment', 'reason'],
+    maybe: ['graceMs', 'trace', 'supersededBy'],
+  },
   forced: { origin: 'server', fields: ['by', 'comment'] },
 }
 

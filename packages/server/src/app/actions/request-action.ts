@@ -11,8 +11,16 @@ import type { Action, Order } from '../../core/action-shape.ts'
 import type { Device } from '../../core/device.ts'
 import { Refusal } from '../../core/errors.ts'
 import { refuseBeyondPlan, refuseSilent, type Policies } from '../../core/policies.ts'
-import { inTheWay, isSame, refuseRetired, refuseSecond, refuseUnable } from '../../core/request.ts'
+import {
+  inTheWay,
+  isInTheWay,
+  isSame,
+  refuseRetired,
+  refuseSecond,
+  refuseUnable,
+} from '../../core/request.ts'
 import { onceOf, sameAsBefore } from './once.ts'
+import { supersede } from './supersede.ts'
 import type { App } from '../ports.ts'
 import type { Once, Rooms } from '../rows.ts'
 
@@ -128,18 +136,21 @@ async function openOne(
 }
 
 async function create(
-  { actions }: Rooms,
+  rooms: Rooms,
   request: Ordered<ActionRequest>,
   { type, scope, runLimitMs, parameters, device, refuseFull }: Pinned & { readonly device: Device },
   at: Date,
 ): Promise<Action> {
   await refuseFull?.()
+  const { actions } = rooms
   const { id, machineId, requestor, comment, externalId, notBefore, notAfter, whenOffline } = request
   const { reversible } = types[type]
   const who = { machineId, computerDnsName: device.name, requestor, comment, externalId, createdAt: at }
   const when = { notBefore, notAfter, whenOffline }
   const order = { id, type, scope, reversible, runLimitMs, parameters, ...who, ...when }
-  return actions.create(order, stepsOf(parameters))
+  const action = await actions.create(order, stepsOf(parameters))
+  if (isInTheWay(action)) await supersede(rooms, action, at)
+  return action
 }
 
 /** The steps of an action before any was begun: its commands, or the one that it is. */

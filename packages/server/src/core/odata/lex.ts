@@ -16,7 +16,8 @@ const guid = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])/iy
 const time =
   /(\d{4})-(\d\d)-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(\.\d{1,12})?)?)?(?:Z|([ +-])(\d\d):(\d\d))?(?![\w.:-])/iy
 const number = /-?\d{1,15}(?:\.\d{1,15})?(?![\d.])/y
-const name = /[a-z_][\w.]*/iy
+/** A field within a field is one name; what has a bracket behind it asks about each of several values. */
+const name = /[a-z_][\w.]*(?:\/(?![a-z_]\w*\s*\()[a-z_][\w.]*)*/iy
 const sign = /[(),/:]/y
 
 /**

@@ -45,7 +45,8 @@ export function actionColumns(db: Kysely<Tables>): Columns {
 
 /** What we do not know of a device has the value that `http/wire.ts` shows. */
 export function deviceColumns(db: Kysely<Tables>, at: Date): Columns {
-  const { lower, text } = speak(isSqlite(db))
+  const { lower, text, number } = speak(isSqlite(db))
+  const posture = sql.ref('devices.posture')
   const facts = sql.ref('devices.facts')
   const seen = sql.ref('devices.last_seen')
   const oldest = at.getTime() - inactiveAfterMs
@@ -64,6 +65,10 @@ export function deviceColumns(db: Kysely<Tables>, at: Date): Columns {
     osPlatform: lower(text(facts, 'osPlatform')),
     riskScore: sql`cast('none' as text)`,
     rbacGroupId: sql`cast(0 as integer)`,
+    'countermand/isolation/state': sql`coalesce(${lower(text(posture, 'shown', 'state'))}, 'notisolated')`,
+    'countermand/isolation/type': lower(text(posture, 'shown', 'type')),
+    'countermand/isolation/actionId': text(posture, 'shown', 'action'),
+    'countermand/isolation/sinceDateTimeUtc': number(posture, 'shown', 'since'),
   }
   return { isSqlite: isSqlite(db), of }
 }

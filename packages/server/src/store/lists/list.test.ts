@@ -94,10 +94,13 @@ function orderOfChance(roll: Dice, fields: Fields): string {
 }
 
 /** As a client would look: at the answer. */
+const within = (held: unknown, key: string): unknown =>
+  typeof held === 'object' && held !== null ? new Map<string, unknown>(Object.entries(held)).get(key) : null
+
 const lookAt =
   (entity: object, fields: Fields): Look =>
   (field) => {
-    const shown = new Map<string, unknown>(Object.entries(entity)).get(field)
+    const shown = field.split('/').reduce<unknown>(within, entity)
     return (fields[field] === 'time' && typeof shown === 'string' ? Date.parse(shown) : shown) as never
   }
 

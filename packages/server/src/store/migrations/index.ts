@@ -7,6 +7,7 @@ import * as sessionsAndProgress from './0003-sessions-and-progress.ts'
 import * as labelsAndSightings from './0005-labels-and-sightings.ts'
 import * as administration from './0006-administration.ts'
 import * as idempotencyKeys from './0007-idempotency-keys.ts'
+import * as posture from './0008-posture.ts'
 
 /** Forward only; a migration that has been released is never edited. */
 const migrations = {
@@ -16,6 +17,7 @@ const migrations = {
   '0005-labels-and-sightings': labelsAndSightings,
   '0006-administration': administration,
   '0007-idempotency-keys': idempotencyKeys,
+  '0008-posture': posture,
 } as const satisfies Readonly<Record<string, Migration>>
 
 /** Brings a database up to date, or as far as `to`. @throws what the first failing migration threw; what came before it stays. */

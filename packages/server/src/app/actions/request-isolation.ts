@@ -1,0 +1,42 @@
+import type { IsolationType, PostureType } from '@countermand/contract'
+import type { Action } from '../../core/action-shape.ts'
+import { Refusal } from '../../core/errors.ts'
+import type { App } from '../ports.ts'
+import type { Work } from '../rows.ts'
+import { issueAction, ordered, type ActionRequest, type Ordered } from './request-action.ts'
+
+export interface IsolationRequest extends ActionRequest {
+  readonly isolationType: 'Full' | 'Selective' | 'UnManagedDevice'
+}
+
+/** Cuts a device off from everything but this server. @throws Refusal OsPlatformNotSupported for what only another device could do */
+export const requestIsolation = (app: App, request: IsolationRequest): Promise<Action> => {
+  const { isolationType: isolation } = request
+  if (isolation === 'UnManagedDevice') {
+    const text = 'A device is isolated here by its own agent; to contain one that has none is not supported.'
+    return Promise.reject(new Refusal('OsPlatformNotSupported', text))
+  }
+  return issue(app, request, { type: 'Isolate', isolation })
+}
+
+/** Lets it back, whoever had it isolated. */
+export const requestRelease = (app: App, request: ActionRequest): Promise<Action> =>
+  issue(app, request, { type: 'Unisolate', isolation: 'None' })
+
+interface Wanted {
+  readonly type: PostureType
+  readonly isolation: IsolationType
+}
+
+function issue(app: App, request: ActionRequest, wanted: Wanted): Promise<Action> {
+  const limitMs = request.runLimitMs ?? app.runLimitsMs[wanted.type]
+  return app.store.write('issueIsolation', { ...ordered(app, wanted.type, request), ...wanted, limitMs })
+}
+
+type Issue = Ordered<ActionRequest> & Wanted & { readonly limitMs: number }
+
+export const issueIsolation: Work<Issue, Action> = (rooms, request, { at }) => {
+  const { type, isolation, limitMs: runLimitMs } = request
+  const scope = isolation === 'None' ? null : isolation
+  return issueAction(rooms, request, { type, scope, runLimitMs, parametersOf: () => ({ isolation }) }, at)
+}
