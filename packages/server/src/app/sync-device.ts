@@ -133,8 +133,8 @@ interface Taken {
 }
 
 /** The orders; null for a device whose statements contradict each other. */
-export const takeStatement: Work<Taken, Orders | null> = (rooms, taken, moment) =>
-  new Exchange(rooms, moment, taken).take(taken.keyThumbprint, taken.address)
+export const takeStatement: Work<Taken, Orders | null> = (rooms, exchanged, moment) =>
+  new Exchange(rooms, moment, exchanged).take(exchanged.keyThumbprint, exchanged.address)
 
 /** One statement inside its transaction. */
 class Exchange {

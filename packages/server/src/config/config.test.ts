@@ -38,6 +38,8 @@ describe('what a live response and a package may take', () => {
       LiveResponse: minutes(10),
       CollectInvestigationPackage: minutes(60),
       RunAntiVirusScan: minutes(24 * 60),
+      Isolate: minutes(5),
+      Unisolate: minutes(5),
       PutFile: minutes(30),
       GetFile: minutes(30),
     })

@@ -2,9 +2,7 @@
  * Everything that can be set, one row each: its flag (`--put-limit`), its twin in the environment (`COUNTERMAND_PUT_LIMIT`) and
  * its name in the configuration file (`putLimit`) are one name in three spellings. A row says what it takes once, for all three.
  */
-import { isIP, isIPv4, isIPv6 } from 'node:net'
 import {
-  Allowed,
   actionTypes,
   actions,
   commandLimitsMs,
@@ -13,14 +11,29 @@ import {
   liveResponseSessions,
   operations,
   putFileLimit,
+  type Allowed,
   type Limit,
 } from '@countermand/contract'
 import { Type, type Static, type TSchema } from 'typebox'
+import {
+  address,
+  allowed,
+  asIs,
+  hasPort,
+  list,
+  named,
+  network,
+  number,
+  numbers,
+  oneOf,
+  pairs,
+  safeAddress,
+  wholeNumber,
+  yes,
+  type Read,
+} from './values.ts'
 
 export class ConfigError extends Error {}
-
-/** How a flag's text becomes a value. What it answers is looked at by the schema, as the value in a file is. */
-type Read = (text: string) => unknown
 
 export interface Setting {
   readonly schema: TSchema
@@ -45,53 +58,6 @@ export const limitedTypes = [...actionTypes, 'PutFile', 'GetFile'] as const
 const logLevels = ['silent', 'error', 'warn', 'info', 'debug'] as const
 export type LogLevel = (typeof logLevels)[number]
 
-const asIs: Read = (text) => text
-const number: Read = (text) => (/^-?\d{1,12}$/.test(text) ? Number(text) : text)
-const list: Read = (text) => text.split(',').map((part) => part.trim())
-/** `a=1,b=2` → `{ a: '1', b: '2' }` */
-const pairs = (text: string): Record<string, string> =>
-  Object.fromEntries(
-    text
-      .split(',')
-      .map((part) => part.trim())
-      .filter((part) => part !== '')
-      .map((part) => [part.split('=')[0] ?? '', part.slice(part.indexOf('=') + 1)]),
-  )
-const numbers: Read = (text) =>
-  Object.fromEntries(Object.entries(pairs(text)).map(([name, value]) => [name, number(value)]))
-/** A flag that is there is yes; its twin says 1 or 0. */
-const yes: Read = (text) =>
-  ['1', 'true'].includes(text) ? true : ['', '0', 'false'].includes(text) ? false : text
-
-const oneOf = <const Words extends readonly string[]>(words: Words) =>
-  Type.Unsafe<Words[number]>(Type.Enum([...words]))
-const wholeNumber = (least = 0, most = 999_999_999) => Type.Integer({ minimum: least, maximum: most })
-/** Only names that there are: another one is a mistake of the writer, never passed over. */
-const named = <Value extends TSchema>(names: readonly string[], value: Value) =>
-  Type.Object(
-    Object.fromEntries(names.map((name) => [name, Type.Optional(value)])) as Record<
-      string,
-      ReturnType<typeof Type.Optional<Value>>
-    >,
-    { additionalProperties: false },
-  )
-
-/** Plain HTTP on this host only. No query and no fragment (OpenID Connect Discovery 4.1). */
-const safeAddress = String.raw`^(https://[^/?#\s]+|http://(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?)(/[^?#\s]*)?$`
-
-const hasPort = (address: string): boolean => {
-  const port = Number(/\d+$/.exec(address)?.[0])
-  return port > 0 && port <= 65_535
-}
-
-/** An address, or a network by the length of its beginning. */
-function isNetwork(text: string): boolean {
-  const [address = '', length, ...more] = text.split('/')
-  const bits = isIPv4(address) ? 32 : isIPv6(address) ? 128 : 0
-  const isLength = length === undefined || (/^\d{1,3}$/.test(length) && Number(length) <= bits)
-  return bits > 0 && isLength && more.length === 0
-}
-
 const operationNames = Object.keys(operations)
 
 const written = ({ perMinute, perHour }: Limit): string => `${perMinute ?? '-'}/${perHour ?? '-'}`
@@ -106,9 +72,6 @@ const standingRunLimits = {
   PutFile: seconds(commandLimitsMs.PutFile),
   GetFile: seconds(commandLimitsMs.GetFile),
 }
-
-/** As `posture.ts` of the contract has it; its addresses are looked at besides. */
-const isAllowed = (allowed: Allowed): boolean => 'owner' in allowed || isNetwork(allowed.address)
 
 export const settings = {
   listen: {
@@ -185,7 +148,7 @@ export const settings = {
     read: asIs,
   },
   trustedProxies: {
-    schema: Type.Array(Type.Refine(Type.String(), isNetwork)),
+    schema: Type.Array(network),
     says: 'takes addresses or networks, such as 10.0.0.7 or 10.0.0.0/8',
     takes: 'ADDR,…',
     help: 'whose X-Forwarded-For, -Host and -Proto are believed; default none',
@@ -217,7 +180,7 @@ export const settings = {
     standing: false,
   },
   deviceAddresses: {
-    schema: Type.Array(Type.Refine(Type.String(), (text) => isIP(text) !== 0)),
+    schema: Type.Array(address),
     says: 'takes addresses, such as 192.0.2.7,2001:db8::7',
     takes: 'ADDR,…',
     help: [
@@ -236,7 +199,7 @@ export const settings = {
     standing: 'revert',
   },
   isolationAllow: {
-    schema: Type.Array(Type.Refine(Allowed, isAllowed), { maxItems: 256 }),
+    schema: Type.Array(allowed, { maxItems: 256 }),
     says: 'takes, each a line, { address: 192.0.2.0/24, ports: [443], protocol: tcp } or { owner: USER }',
     takes: null,
     help: '',

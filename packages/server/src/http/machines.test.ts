@@ -13,9 +13,8 @@ const keys =
   `@odata.context id mergedIntoMachineId isPotentialDuplication isExcluded exclusionReason computerDnsName
   firstSeen lastSeen osPlatform osVersion osProcessor version lastIpAddress lastExternalIpAddress agentVersion osBuild
   healthStatus deviceValue rbacGroupId rbacGroupName riskScore exposureLevel isAadJoined aadDeviceId machineTags
-  defenderAvStatus onboardingStatus osArchitecture managedBy managedByStatus ipAddresses vmMetadata`.split(
-    /\s+/,
-  )
+  defenderAvStatus onboardingStatus osArchitecture managedBy managedByStatus ipAddresses vmMetadata
+  countermand`.split(/\s+/)
 
 let count = 0
 /** One of its name. */

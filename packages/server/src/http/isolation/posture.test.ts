@@ -287,14 +287,14 @@ describe('the last one said', () => {
   })
 })
 
-describe('who is contained now', () => {
-  const listed = async (filter: string): Promise<readonly string[]> => {
-    const path = `/api/machines?$filter=${encodeURIComponent(filter)}`
-    const token = await server.token('Machine.Read.All')
-    const answer = await server.ask<{ value: Machine[] }>({ method: 'GET', path, token })
-    return expectStatus(200, answer).value.map(({ id }) => id)
-  }
+const listed = async (filter: string): Promise<readonly string[]> => {
+  const path = `/api/machines?$filter=${encodeURIComponent(filter)}`
+  const token = await server.token('Machine.Read.All')
+  const answer = await server.ask<{ value: Machine[] }>({ method: 'GET', path, token })
+  return expectStatus(200, answer).value.map(({ id }) => id)
+}
 
+describe('who is contained now', () => {
   test('nobody who was never asked to be', async () => {
     expect(await isolation()).toEqual({
       state: 'NotIsolated',
@@ -335,13 +335,13 @@ describe('who is contained now', () => {
   })
 })
 
-describe('on record, with an alarm', () => {
-  const last = () =>
-    server.history
-      .events()
-      .filter(({ chain }) => chain === device.machineId)
-      .at(-1)
+const last = () =>
+  server.history
+    .events()
+    .filter(({ chain }) => chain === device.machineId)
+    .at(-1)
 
+describe('on record, with an alarm', () => {
   test('drift that the device has put right', async () => {
     const action = await isolated()
     device.tell({ kind: 'drifted', action, detail: 'the table was gone' })
