@@ -11,16 +11,16 @@ import {
 import { trustOnly } from './connection.ts'
 import type { Host } from './host/host.ts'
 import { EnrolmentError, caOf, enrol, readIdentity, serverIn, type Identity } from './identity.ts'
-import { openJournal } from './journal.ts'
+import { openJournal, type Journal } from './journal.ts'
 import { openLoop, type Loop } from './loop.ts'
-import { openNews } from './news.ts'
+import { openNews, type NewsLog } from './news.ts'
 import { listHeld, obey } from './orders.ts'
 import { openContainment, whyNot } from './posture/containment.ts'
-import { beforeAnything, openPosture } from './posture/open.ts'
+import { beforeAnything, openPosture, type OpenPosture } from './posture/open.ts'
 import { openPulse } from './pulse.ts'
 import { recover } from './recover.ts'
-import { openRunner } from './runner.ts'
-import { Sync } from './sync.ts'
+import { openRunner, type Runner } from './runner.ts'
+import { Sync, type Self } from './sync.ts'
 import { openTransfer } from './transfer.ts'
 import { listen } from './wake.ts'
 import { agentVersion } from './version.ts'
@@ -53,10 +53,8 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   // What stands is put back before there is a loop.
   const started: { loop: Loop | null } = { loop: null }
   const posture = await openPosture({
-    dataFolder,
-    host,
+    ...options,
     news,
-    log,
     server: identity.server,
     whyNot: async () => whyNot((await able()).Isolate),
     syncSoon: () => started.loop?.soon(),
@@ -67,15 +65,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const loop = openLoop({
     sync,
     log,
-    // The list first: news told while it is read speaks of what the list may not have yet, never the other way round.
-    self: async () => ({
-      ...(await self()),
-      held: await listHeld(journal),
-      newsHead: news.head(),
-      news: news.pending(),
-      progress: runner.progress(),
-      posture: posture.report(),
-    }),
+    self: async () => ({ ...(await self()), ...(await saidBy({ journal, news, runner, posture })) }),
     answered: ({ reply }) => {
       if (ticket === null) log(`connected, epoch ${reply.epoch}`)
       ticket = reply.ticket
@@ -99,6 +89,21 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   posture.stop()
   await runner.shutdown()
   await wakeUps
+}
+
+interface Saying {
+  readonly journal: Journal
+  readonly news: NewsLog
+  readonly runner: Runner
+  readonly posture: OpenPosture
+}
+
+async function saidBy(parts: Saying): Promise<Omit<Self, 'facts' | 'capabilities'>> {
+  const { journal, news, runner, posture } = parts
+  // The list first: news told while it is read speaks of what the list may not have yet, never the other way round.
+  const held = await listHeld(journal)
+  const progress = runner.progress()
+  return { held, newsHead: news.head(), news: news.pending(), progress, posture: posture.report() }
 }
 
 /** Who this device is, where its server is now, and, for the whole process, what vouches for that server. */

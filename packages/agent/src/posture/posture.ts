@@ -117,8 +117,7 @@ export class Posture {
       if (sentAt === null || sentAt <= this.madeAt) return this.parts.syncSoon()
       // It may have come through because somebody had taken the barrier away.
       await this.check()
-      if (!this.isVerified || sentAt <= this.madeAt || this.state.candidate === null) return
-      await this.stand()
+      if (this.isVerified && sentAt > this.madeAt) await this.stand()
       await this.flush()
     })
   }
