@@ -16,8 +16,8 @@ interface Trial {
   readonly posture: Posture
   readonly document: Document
   readonly folder: string
-  later(seconds: number): Promise<void>
-  drifts(): string[]
+  readonly later: (seconds: number) => Promise<void>
+  readonly drifts: () => string[]
 }
 
 /** A host that is isolated, confirmed. */

@@ -21,11 +21,11 @@ interface Trial {
   readonly news: Told
   readonly posture: Posture
   /** The next agent, over the same folder and kernel. */
-  again(given?: Partial<PostureParts>): Promise<Posture>
+  readonly again: (given?: Partial<PostureParts>) => Promise<Posture>
   /** Time passes, and the agent looks. */
-  later(seconds: number, posture?: Posture): Promise<void>
+  readonly later: (seconds: number, posture?: Posture) => Promise<void>
   /** An exchange that was sent now, and accepted. */
-  contact(posture?: Posture): Promise<void>
+  readonly contact: (posture?: Posture) => Promise<void>
 }
 
 const withPosture = (

@@ -20,9 +20,9 @@ interface Trial {
   readonly key: OrderKey
   readonly document: Document
   readonly said: string[]
-  ask(command: Command, given?: { answer?: string; input?: string }): Promise<number>
+  readonly ask: (command: Command, given?: { answer?: string; input?: string }) => Promise<number>
   /** What the last challenge asks for. */
-  asked(): Release
+  readonly asked: () => Release
 }
 
 /** A host that is isolated, by an agent that does not run. */
