@@ -62,7 +62,7 @@ describe('a forbidden import is found', () => {
     ['agent/src/executors/a.ts', "import { scope } from '../host/scope.ts'"],
     ['agent/src/executors/a.ts', "import { type Scope } from '../host/scope.ts'"],
     ['agent/src/executors/a.ts', "import { spawn } from 'node:child_process'"],
-    ['agent/src/host/a.ts', "import type { Order } from '@countermand/contract'"],
+    ['agent/src/host/a.ts', "import { fits } from '@countermand/contract'"],
     ['agent/src/loop.ts', "import '@countermand/server'"],
     ['another/src/a.ts', "import 'fastify'"],
   ]

@@ -53,6 +53,8 @@ export class Device {
       server: null,
       caFile: null,
       switchedOff: [],
+      allowContainment: false,
+      tied: false,
       log,
       host: host(),
       ...enrolling,

@@ -1,6 +1,7 @@
 /** The machine under an agent: scopes in which scripts run, and what has really happened to each. It outlives agents. */
 import { join } from 'node:path'
 import { hostWith, type Host } from '../../packages/agent/src/host/host.ts'
+import { FakeFirewall } from '../../packages/agent/src/testing/firewall.ts'
 import { ScopeGone, Unkillable, type Ended, type Scopes } from '../../packages/agent/src/host/types.ts'
 import type { Clock } from './clock.ts'
 import { dataFolder } from './device.ts'
@@ -111,8 +112,9 @@ export class Machine {
     const facts = { hostName: 'ws-1', osPlatform: 'Linux', osVersion: null, osBuild: null }
     const more = { osArchitecture: '64-bit', osProcessor: 'x64', version: '12', ipAddresses: [] }
     return {
-      ...hostWith(this.asScopes(), dataFolder),
+      ...hostWith({ scopes: this.asScopes(), firewall: new FakeFirewall() }, dataFolder),
       readFacts: () => Promise.resolve({ ...facts, ...more }),
+      isThisHost: () => Promise.resolve(false),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: this.parts.bootSeconds,
       bootId: () => this.bootId(),

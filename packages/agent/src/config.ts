@@ -1,7 +1,12 @@
 import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { commands, type Command } from './posture/commands.ts'
 
 export interface Config {
+  /** What is asked for at once, instead of running a device. */
+  readonly command: Command | 'run'
+  /** To `release`, as the server has signed it. */
+  readonly answer: string | null
   readonly dataFolder: string
   readonly enrolmentToken: string | null
   /** Use the token although there is an identity; its key vouches for the new one, so the id stays. */
@@ -13,6 +18,7 @@ export interface Config {
   /** Ends when its standard input does: it is the agent beside a server, and goes with it. */
   readonly tied: boolean
   readonly pretend: boolean
+  /** Whether this host may be isolated although the control server is on it. */
   readonly allowContainment: boolean
   /** Action types that this host does not do, whatever the server asks. */
   readonly switchedOff: readonly string[]
@@ -20,7 +26,10 @@ export interface Config {
   readonly signatures: string | null
 }
 
-export const usage = `countermand-agent [flags]     each flag has a twin in the environment
+export const usage = `countermand-agent [flags]            runs this device; each flag has a twin in the environment
+countermand-agent status [flags]     says what stands on this host, and why
+countermand-agent release [flags]    lifts what stands, by an answer that the server has signed: --answer TEXT, or a line of input
+countermand-agent restore [flags]    puts back what stands and ends, for a start before the network is up
   --data DIR               COUNTERMAND_AGENT_DATA              default /var/lib/countermand-agent
   --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
   --again                                                      with --enrol: a new key for the same device
@@ -39,8 +48,9 @@ export function readConfig(
 ): Config {
   const flag = { type: 'boolean' } as const
   const word = { type: 'string' } as const
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...args],
+    allowPositionals: true,
     options: {
       data: word,
       enrol: word,
@@ -52,11 +62,14 @@ export function readConfig(
       tied: flag,
       pretend: flag,
       'allow-containment': flag,
+      answer: word,
     },
   })
   const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
   return {
+    command: commandIn(positionals),
+    answer: values.answer ?? null,
     dataFolder: resolve(values.data ?? env.COUNTERMAND_AGENT_DATA ?? '/var/lib/countermand-agent'),
     enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
     enrolAgain: values.again ?? false,
@@ -68,4 +81,13 @@ export function readConfig(
     signatures: values.signatures ?? (env.COUNTERMAND_AGENT_SIGNATURES || null),
     switchedOff: switchedOff.split(',').filter((name) => name !== ''),
   }
+}
+
+function commandIn([first, ...more]: readonly string[]): Command | 'run' {
+  if (first === undefined) return 'run'
+  const command = commands.find((each) => each === first)
+  if (command !== undefined && more.length === 0) return command
+  throw new Error(
+    `There is no command ${[first, ...more].join(' ')}: it is one of ${commands.join(', ')}, or none.`,
+  )
 }

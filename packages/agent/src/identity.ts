@@ -95,6 +95,9 @@ export function caOf(token: string): string | null {
   return ca === undefined ? null : pemOf(ca)
 }
 
+/** Where a token says that the server is. @throws EnrolmentError for a token that is none. */
+export const serverIn = (token: string): string => readToken(token).server
+
 const pemOf = (der: string): string =>
   `-----BEGIN CERTIFICATE-----\n${der.replaceAll(/.{64}/g, '$&\n')}\n-----END CERTIFICATE-----\n`
 

@@ -20,6 +20,9 @@ export const killPoints = {
   frozen: 'What runs in the scope is frozen, and has not been looked at.',
   emptied: 'The scope is empty and removed; nothing says so yet.',
   'outcome-journalled': 'How it ended is in the journal, and not in the news.',
+  'posture-candidate': 'How the host is to stand is on disk, and has not been made so.',
+  'posture-applied': 'The host stands as it is to, and nothing says so yet.',
+  'posture-confirmed': 'That it stands is on disk, and not in the news.',
   'orders-obeyed': 'All of a reply is on disk, and its nonce is not spent.',
   'dropped-half-way': 'The offer is gone from the folder of a finished action, the rest is not.',
 } as const satisfies Readonly<Record<string, string>>

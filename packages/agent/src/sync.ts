@@ -14,6 +14,7 @@ import {
   type Facts,
   type Held,
   type NewsItem,
+  type PostureReport,
   type Progress,
   type Reply,
   type Statement,
@@ -44,6 +45,7 @@ export interface Self {
   readonly newsHead: ChainHead
   readonly held: readonly Held[]
   readonly progress: readonly Progress[]
+  readonly posture: PostureReport
   readonly facts: Facts
   readonly capabilities: Capabilities
 }

@@ -6,6 +6,9 @@ import { bootId, bootSeconds } from './clock.ts'
 import { readFacts, type AddressFact } from './facts.ts'
 import { makeFolder, readHead, readLastLine, removeFolder, trimFile, unlessGone } from './files.ts'
 import { collector, type Collector } from './collector.ts'
+import { openFirewall } from './firewall/firewall.ts'
+import type { Firewall } from './firewall/types.ts'
+import { isThisHost } from './own-address.ts'
 import { openPuts, type Puts } from './put.ts'
 import { readCompressed, type Compressed } from './read-file.ts'
 import { openScanner, type Scanner } from './scanner.ts'
@@ -43,6 +46,8 @@ export interface HostFiles {
 
 export interface Host {
   readonly scopes: Scopes
+  /** What lets this host talk to others, or not. */
+  readonly firewall: Firewall
   readonly files: HostFiles
   /** What actions put on this host. */
   readonly puts: Puts
@@ -53,6 +58,8 @@ export interface Host {
   /** The program that runs a script, with its argument, by the script's first line. Throws in plain words. */
   interpreterOf(path: string): Promise<readonly string[]>
   readFacts(): Promise<HostFacts>
+  /** Does this name or address, as a URL has it, mean this very host? Throws where a name cannot be resolved. */
+  isThisHost(host: string): Promise<boolean>
   /** Seconds since boot by a clock that counts suspend. */
   bootSeconds(): number
   bootId(): string
@@ -70,14 +77,20 @@ export async function openHost(options: {
 }): Promise<Host> {
   const { name, dataFolder, log, signatures } = options
   const scopes = await openScopes({ name, log, folder: join(dataFolder, 'scopes') })
-  return hostWith(scopes, dataFolder, signatures)
+  const firewall = openFirewall({ name, folder: join(dataFolder, 'firewall'), log })
+  return hostWith({ scopes, firewall }, dataFolder, signatures)
 }
 
-/** A host with other scopes, everything else as it is. */
-export function hostWith(scopes: Scopes, dataFolder: string, signatures: string | null = null): Host {
+/** A host with other scopes and another firewall, everything else as it is. */
+export function hostWith(
+  { scopes, firewall }: Pick<Host, 'scopes' | 'firewall'>,
+  dataFolder: string,
+  signatures: string | null = null,
+): Host {
   const puts = openPuts(join(dataFolder, 'put'))
   return {
     scopes,
+    firewall,
     files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
     puts,
     scanner: openScanner(signatures),
@@ -89,6 +102,7 @@ export function hostWith(scopes: Scopes, dataFolder: string, signatures: string 
       LANG: 'C.UTF-8',
     },
     interpreterOf,
+    isThisHost,
     readFacts: () => {
       const { bootId: _bootId, ipAddresses, ...facts } = readFacts()
       const users = readSignedIn()

@@ -14,6 +14,7 @@ import {
 } from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
+import { FakeFirewall } from './firewall.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
 
 /** In memory where that can be had: everything here is synced to disk a hundred times over, and no power fails in a test. */
@@ -142,6 +143,7 @@ export class Machine {
   strays: readonly Found[] = []
   /** What was done with scopes, in order. */
   readonly calls: string[] = []
+  readonly firewall = new FakeFirewall()
   /** Called at the beginning of each of these, for a test to step in. */
   readonly before: Partial<Record<'start' | 'freeze' | 'end', () => Promise<void> | void>> = {}
   private readonly scopes = new Map<string, Scope>()
@@ -175,6 +177,7 @@ export class Machine {
     this.bootId = `boot-${newId()}`
     this.seconds = 10
     this.calls.push('reboot')
+    this.firewall.kernel = null
     for (const scope of this.scopes.values())
       Object.assign(scope, { exists: false, isAlive: false, isFrozen: false })
     this.changed()
@@ -183,7 +186,7 @@ export class Machine {
   /** The host as one agent sees it, by its data folder. */
   host(folder: string): Host {
     return {
-      ...hostWith(this.asScopes(), folder),
+      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall }, folder),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: () => this.seconds,
       bootId: () => this.bootId,

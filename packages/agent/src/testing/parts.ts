@@ -7,6 +7,7 @@ import { openJournal, type Journal } from '../journal.ts'
 import { openNews, type NewsLog } from '../news.ts'
 import { obey } from '../orders.ts'
 import { recover } from '../recover.ts'
+import { openPosture } from './posture.ts'
 import { openRunner, type Runner } from '../runner.ts'
 import type { Transfer } from '../transfer.ts'
 import { offerOf, replyOf, until, type Machine } from './fakes.ts'
@@ -60,11 +61,12 @@ export async function openParts(
     log: () => undefined,
   })
   await recover({ journal, news, runner })
+  const posture = await openPosture(folder, machine, { news })
   const retold = new Set<string>()
   const order: Parts['order'] = (given, ageSeconds = 0) => {
     const sentAt = ageSeconds === null ? null : machine.seconds - ageSeconds
     return obey(
-      { journal, news, runner, host, retold },
+      { journal, news, runner, host, retold, posture },
       { reply: replyOf(given), sentAt, isRepeated: false },
       'epoch-1',
     )

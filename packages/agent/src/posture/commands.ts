@@ -1,0 +1,75 @@
+/** `status`, `release` and `restore`: what somebody in front of the host may ask, whether an agent runs beside or not. */
+import { createInterface } from 'node:readline/promises'
+import type { Host } from '../host/host.ts'
+import type { Identity } from '../identity.ts'
+import { NotReleased, challenge, release, type ReleaseParts } from './release.ts'
+import { restore } from './restore.ts'
+import { status } from './status.ts'
+
+export const commands = ['status', 'release', 'restore'] as const
+export type Command = (typeof commands)[number]
+
+export interface CommandParts {
+  readonly dataFolder: string
+  readonly identity: Identity | null
+  readonly host: Pick<Host, 'firewall' | 'bootSeconds' | 'bootId' | 'now'>
+  /** To `release`; null where it is asked for. */
+  readonly answer: string | null
+  readonly input: NodeJS.ReadableStream
+  readonly say: (line: string) => void
+}
+
+/** The status to exit with. */
+export async function carryOut(command: Command, parts: CommandParts): Promise<number> {
+  const { dataFolder, identity, host, say } = parts
+  const { firewall } = host
+  if (command === 'status') {
+    for (const line of await status({ dataFolder, identity, firewall })) say(line)
+    return 0
+  }
+  if (identity === null) {
+    say('This device is enrolled nowhere: there is nothing to put back or to lift.')
+    return command === 'restore' ? 0 : 1
+  }
+  if (command === 'restore') {
+    const document = await restore({ dataFolder, server: identity.server, firewall, host })
+    say(document === null ? 'Nothing stands.' : `Generation ${document.generation} stands.`)
+    return 0
+  }
+  return lift({ dataFolder, identity, firewall, now: () => host.now() }, parts)
+}
+
+async function lift(parts: ReleaseParts, { answer, input, say }: CommandParts): Promise<number> {
+  try {
+    await release(parts, answer ?? (await askedFor(parts, input, say)))
+  } catch (thrown) {
+    if (!(thrown instanceof NotReleased)) throw thrown
+    say(thrown.message)
+    return 1
+  }
+  say(
+    'Released: nothing of Countermand keeps this host from the network until its next contact with the server.',
+  )
+  return 0
+}
+
+async function askedFor(
+  parts: ReleaseParts,
+  input: NodeJS.ReadableStream,
+  say: (line: string) => void,
+): Promise<string> {
+  const text = await challenge(parts)
+  say('Challenge:')
+  say(text)
+  say('An operator who may isolate machines asks the server:')
+  say(`  POST /api/countermand/devices/${parts.identity.machineId}/release`)
+  say(`  {"Challenge": "${text}"}`)
+  say('Paste the answer here and press Enter (or later: countermand-agent release --answer TEXT):')
+  const lines = createInterface({ input })
+  try {
+    for await (const line of lines) if (line.trim() !== '') return line
+  } finally {
+    lines.close()
+  }
+  throw new NotReleased('No answer was given; the challenge stays open.')
+}

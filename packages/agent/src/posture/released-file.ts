@@ -1,0 +1,26 @@
+/** Says that somebody has lifted what stood, here on the spot; whoever runs the agent takes it in and removes it. */
+import { join } from 'node:path'
+import { removeFolder, writeDurably } from '../host/files.ts'
+import { readJson } from '../journal.ts'
+
+export interface Released {
+  readonly generation: number
+  readonly nonce: string
+  /** By the device's clock. */
+  readonly at: string
+}
+
+export interface ReleasedFile {
+  read(): Promise<Released | null>
+  write(released: Released): Promise<void>
+  remove(): Promise<void>
+}
+
+export const releasedFile = (dataFolder: string): ReleasedFile => {
+  const path = join(dataFolder, 'released.json')
+  return {
+    read: () => readJson<Released>(path),
+    write: (released) => writeDurably(path, JSON.stringify(released)),
+    remove: () => removeFolder(path),
+  }
+}
