@@ -45,6 +45,7 @@ function lackOf(need: Need): string | null {
     case 'strace':
     case 'unshare':
     case 'nsenter':
+    case 'flock':
     case 'ip':
     case 'tc':
     case 'nft':

@@ -129,7 +129,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'node:path',
     'node:util',
   ],
-  'agent/host': ['agent/host', 'node:*'],
+  'agent/host': ['agent/host', 'types contract', 'node:*'],
   'agent/host/zip.ts': ['agent/host', 'yazl', 'node:*'],
   'agent/pretend': ['agent/pretend', 'agent/host', 'agent/loop.ts', 'node:*'],
   agent: ['agent', 'contract', 'jose', 'packages/agent/package.json', 'node:*'],
