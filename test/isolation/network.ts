@@ -84,21 +84,24 @@ function wire({ host, world, container }: Readonly<Record<'host' | 'world' | 'co
   host.run('sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')
 }
 
-/** `user`: whose processes it speaks as, by number. */
-export function openProbe({ inside }: Namespace, user?: number): Probe {
-  const as = user === undefined ? [] : ['setpriv', `--reuid=${user}`, '--clear-groups', '--']
-  const [file = '', ...args] = [...inside, ...as, process.execPath, join(import.meta.dirname, 'probe.ts')]
+export function openProbe({ inside }: Namespace): Probe {
+  const [file = '', ...args] = [...inside, process.execPath, join(import.meta.dirname, 'probe.ts')]
   const env = { PATH: process.env.PATH ?? '' }
   const child: ChildProcess = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
+  let isGone = false
   const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const waiting: ((line: string | null) => void)[] = []
   if (child.stdout === null || child.pid === undefined) throw new Error('no probe')
   createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(line))
-  void gone.then(() => waiting.splice(0).forEach((each) => each(null)))
+  void gone.then(() => {
+    isGone = true
+    for (const each of waiting.splice(0)) each(null)
+  })
   return {
     pid: child.pid,
     ask: async (order) => {
       const line = await new Promise<string | null>((resolve) => {
+        if (isGone) return resolve(null)
         waiting.push(resolve)
         child.stdin?.write(`${JSON.stringify(order)}\n`)
       })

@@ -15,16 +15,12 @@ export type Order =
   /** Begins, and answers at once: for who is killed in the middle. */
   | { readonly do: 'begin'; readonly barrier: Barrier | null }
   | { readonly do: 'watch' | 'unwatch' | 'calls' | 'logged' | 'lack' }
-  /** Says back whatever it hears. */
+  /** Whose process this is from now on. */
+  | { readonly do: 'become'; readonly user: number }
+  /** Says back what is said. */
   | { readonly do: 'listen'; readonly port: number }
   /** Answers `open`, or how it failed: the system's name, or `silent`. */
-  | {
-      readonly do: 'connect'
-      readonly as: string
-      readonly to: string
-      readonly port: number
-      readonly local?: boolean
-    }
+  | { readonly do: 'connect'; readonly as: string; readonly to: string; readonly port: number }
   /** Answers `heard` when it was said back, the system's name of an error, or `silent`. */
   | { readonly do: 'say'; readonly as: string }
   /** What has become of a connection that somebody else opened to here, by where it comes from. */
@@ -70,6 +66,9 @@ async function carryOut(order: Order): Promise<unknown> {
       return calls
     case 'logged':
       return logged
+    case 'become':
+      process.setuid?.(order.user)
+      return null
     case 'listen':
       return listen(order.port)
     case 'connect':

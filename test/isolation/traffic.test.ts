@@ -173,7 +173,8 @@ describe.skipIf(!isAble)('the traffic of a host', () => {
   })
 
   test('passes for the processes of an allowed owner, by name or number, and for nobody else', async () => {
-    const owned = openProbe(net.host.space, nobody)
+    const owned = openProbe(net.host.space)
+    await owned.ask({ do: 'become', user: nobody })
     const place: Place = { space: net.host.space, probe: owned }
     try {
       for (const owner of ['nobody', String(nobody)]) {
