@@ -60,16 +60,17 @@ export async function openNetwork(): Promise<Network> {
   }
 }
 
+/** `nodad`: it can be used at once. */
+function address(space: Namespace, cable: string, ...addresses: readonly string[]): void {
+  for (const each of addresses)
+    space.run(`ip address add ${each} dev ${cable}${each.includes(':') ? ' nodad' : ''}`)
+  space.run(`ip link set ${cable} up`)
+}
+
 function wire({ host, world, container }: Readonly<Record<'host' | 'world' | 'container', Namespace>>): void {
   for (const space of [host, world, container]) space.run('ip link set lo up')
   host.run(`ip link add out type veth peer name cable netns ${world.pid}`)
   host.run(`ip link add in type veth peer name cable netns ${container.pid}`)
-  // `nodad`: an address can be used at once.
-  const address = (space: Namespace, cable: string, ...addresses: readonly string[]): void => {
-    for (const each of addresses)
-      space.run(`ip address add ${each} dev ${cable}${each.includes(':') ? ' nodad' : ''}`)
-    space.run(`ip link set ${cable} up`)
-  }
   address(host, 'out', `${at.host.v4}/24`, `${at.host.v6}/64`)
   address(host, 'in', '198.51.100.1/24', '2001:db8:0:2::1/64')
   for (const { v4, v6 } of [at.server, at.other]) address(world, 'cable', `${v4}/24`, `${v6}/64`)
@@ -85,7 +86,7 @@ function wire({ host, world, container }: Readonly<Record<'host' | 'world' | 'co
 }
 
 export function openProbe({ inside }: Namespace): Probe {
-  const [file = '', ...args] = [...inside, process.execPath, join(import.meta.dirname, 'probe.ts')]
+  const [file, ...args] = [...inside, process.execPath, join(import.meta.dirname, 'probe.ts')]
   const env = { PATH: process.env.PATH ?? '' }
   const child: ChildProcess = spawn(file, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })
   let isGone = false
@@ -93,7 +94,7 @@ export function openProbe({ inside }: Namespace): Probe {
   const waiting: ((line: string | null) => void)[] = []
   if (child.stdout === null || child.pid === undefined) throw new Error('no probe')
   createInterface({ input: child.stdout }).on('line', (line) => waiting.shift()?.(line))
-  void gone.then(() => {
+  child.once('close', () => {
     isGone = true
     for (const each of waiting.splice(0)) each(null)
   })

@@ -128,7 +128,7 @@ async function say(socket: Socket | undefined): Promise<string> {
 const codeOf = (thrown: unknown): string =>
   thrown instanceof Error && 'code' in thrown ? String(thrown.code) : String(thrown)
 
-async function answer(line: string): Promise<void> {
+async function answerTo(line: string): Promise<void> {
   const order: Order = JSON.parse(line)
   const said = await carryOut(order).then(
     (value) => ({ value: value ?? null }),
@@ -141,6 +141,6 @@ if (import.meta.main) {
   // In order: an answer belongs to the oldest question.
   let before = Promise.resolve()
   const lines = createInterface({ input: process.stdin })
-  lines.on('line', (line) => void (before = before.then(() => answer(line))))
+  lines.on('line', (line) => void (before = before.then(() => answerTo(line))))
   lines.on('close', () => process.exit())
 }

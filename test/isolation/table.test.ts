@@ -69,13 +69,14 @@ describe.skipIf(!isAble)('the table of an isolation', () => {
   test('stands beside those of others, which are what they were, and goes without a trace', async () => {
     load(foreign)
     const alone = space.run('nft list ruleset')
+    const aloneWithoutCounts = rules()
     assert.equal(await difference(null), 'null')
     await apply(barrierOf(1))
     assert.equal(await difference(barrierOf(1)), 'null')
     assert.match(await difference(null), /stands/)
     assert.match(await difference(barrierOf(2)), /generation 2/)
     const theirs = rules().replace(space.run(`nft -s list table inet ${table}`), '')
-    assert.equal(theirs.trim(), alone.trim())
+    assert.equal(theirs.trim(), aloneWithoutCounts.trim())
     await apply(barrierOf(2))
     assert.equal(await difference(barrierOf(2)), 'null')
     await apply(null)
@@ -178,10 +179,10 @@ describe.skipIf(!isAble)('the table of an isolation', () => {
       '2001:DB8::1',
     ]
     const allow = addresses.flatMap((address) => [{ address }, { address, ports: [443, 80, 443] }])
-    const barrier = {
+    const barrier: Barrier = {
       ...barrierOf(3),
       allow: [...allow, { address: '::1', ports: [53], protocol: 'udp' }],
-    } as const
+    }
     await apply(barrier)
     assert.equal(await difference(barrier), 'null')
   })
@@ -206,12 +207,12 @@ describe.skipIf(!isAble)('the table of an isolation', () => {
     let generation = 1
     await apply(barrierOf(generation))
     const seen = { former: 0, new: 0 }
-    for (let round = 0; round < 30; round += 1) {
+    for (let round = 0; round < 20; round += 1) {
       const next = round % 5 === 4 ? null : barrierOf(10 + round)
       const former = round === 0 || round % 5 !== 0 ? barrierOf(generation) : null
       const agent = await openAgent()
       await agent.ask({ do: 'begin', barrier: next })
-      await pause(roll() * 250)
+      await pause(roll() * 400)
       await agent.kill()
       // What the killed one has left running comes first, and then this one.
       const found = [await difference(former), await difference(next)]

@@ -23,6 +23,16 @@ const nobody = 65_534
 
 const hostRules = (): string => execFileSync('nft', ['-s', 'list', 'ruleset'], { encoding: 'utf8' })
 
+const say = (from: Place, as: string): Promise<unknown> => from.probe.ask({ do: 'say', as })
+const pings = (from: Place, to: string): boolean => {
+  try {
+    from.space.run(`ping -c 1 -W 1 ${to}`)
+    return true
+  } catch {
+    return false
+  }
+}
+
 describe.skipIf(!isAble)('the traffic of a host', () => {
   const before = isAble ? hostRules() : ''
   const folder = mkdtempSync(join(tmpdir(), 'countermand-isolation-'))
@@ -55,16 +65,6 @@ describe.skipIf(!isAble)('the traffic of a host', () => {
   }
   const went = async (from: Place, to: string, port: number): Promise<unknown> =>
     (await open(from, to, port)).went
-  const say = (from: Place, as: string): Promise<unknown> => from.probe.ask({ do: 'say', as })
-  const pings = (from: Place, to: string): boolean => {
-    try {
-      from.space.run(`ping -c 1 -W 1 ${to}`)
-      return true
-    } catch {
-      return false
-    }
-  }
-  /** Each on its own: nothing of the host is isolated. */
   const assertOpen = async (): Promise<void> => {
     for (const v of both) {
       for (const port of [serverPort, otherPort]) {
@@ -188,9 +188,9 @@ describe.skipIf(!isAble)('the traffic of a host', () => {
       const logged = JSON.stringify(await net.host.probe.ask({ do: 'logged' }))
       assert.equal(logged.split('no.such-user').length, 2, `said once: ${logged}`)
 
-      const before = await opened(place, at.other.v4, otherPort)
+      const older = await opened(place, at.other.v4, otherPort)
       await apply({ ...barrier, allow: [{ owner: '0' }] })
-      assert.equal(await say(place, before), 'ECONNRESET')
+      assert.equal(await say(place, older), 'ECONNRESET')
       assert.equal(await went(place, at.other.v4, otherPort), 'ECONNREFUSED')
     } finally {
       await owned.close()
