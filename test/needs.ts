@@ -46,6 +46,7 @@ function lackOf(need: Need): string | null {
     case 'unshare':
     case 'nsenter':
     case 'flock':
+    case 'ping':
     case 'ip':
     case 'tc':
     case 'nft':

@@ -82,7 +82,8 @@ function wire({ host, world, container }: Readonly<Record<'host' | 'world' | 'co
     space.run(`ip route add ${space === world ? '198.51.100.0/24' : 'default'} via ${v4}`)
     space.run(`ip -6 route add ${space === world ? '2001:db8:0:2::/64' : 'default'} via ${v6}`)
   }
-  host.run('sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1')
+  for (const name of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding'])
+    host.run(`tee /proc/sys/net/${name}`, '1')
 }
 
 export function openProbe({ inside }: Namespace): Probe {

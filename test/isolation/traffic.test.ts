@@ -9,7 +9,7 @@ import type { Barrier } from '../../packages/agent/src/host/firewall/types.ts'
 import { needs } from '../needs.ts'
 import { at, openNetwork, openProbe, type Network, type Place } from './network.ts'
 
-const isAble = (['root', 'nft', 'ip', 'unshare', 'nsenter', 'flock'] as const).every(needs)
+const isAble = (['root', 'nft', 'ip', 'unshare', 'nsenter', 'flock', 'ping'] as const).every(needs)
 
 const serverPort = 8600
 const otherPort = 9000
