@@ -31,6 +31,8 @@ export const hostTools = {
   },
   busybox: { package: 'busybox', probe: ['true'] },
   nsenter: { package: 'util-linux', probe: ['--mount=/proc/self/ns/mnt', 'true'] },
+  flock: { package: 'util-linux', probe: ['/dev/null', 'true'] },
+  ping: { package: 'iputils-ping', probe: ['-V'] },
   ip: { package: 'iproute2', probe: ['link', 'add', 'type', 'veth'], isNetwork: true },
   tc: {
     package: 'iproute2',

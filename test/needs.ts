@@ -45,6 +45,8 @@ function lackOf(need: Need): string | null {
     case 'strace':
     case 'unshare':
     case 'nsenter':
+    case 'flock':
+    case 'ping':
     case 'ip':
     case 'tc':
     case 'nft':

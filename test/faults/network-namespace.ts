@@ -31,7 +31,7 @@ export interface Cable {
   close(): Promise<void>
 }
 
-interface Namespace {
+export interface Namespace {
   readonly pid: number
   readonly inside: readonly string[]
   /** `fed`: its standard input. Answers what it has printed. */
@@ -112,7 +112,7 @@ function faultsOf(
 }
 
 /** Lives as long as its holder, which ends with our end of the pipe, and as long as who was started inside. */
-async function openNamespace(): Promise<Namespace> {
+export async function openNamespace(): Promise<Namespace> {
   const holder = spawn('unshare', ['--net', 'cat'], { stdio: ['pipe', 'ignore', 'inherit'] })
   const gone = new Promise((resolve) => holder.once('close', resolve))
   const { pid } = holder

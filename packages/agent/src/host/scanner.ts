@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs'
 import { readFile, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { installLine, type PackageManager } from './install-line.ts'
 
 export interface Scanner {
   /** The scanner and its options, to be followed by what is to be scanned; or the line that brings what is lacking. */
@@ -22,12 +23,9 @@ const programs = ['/usr/bin/clamscan', '/usr/local/bin/clamscan']
 const usualSignatures = '/var/lib/clamav'
 const isDatabase = (name: string): boolean => /\.(cvd|cld|cud|hdb|hsb|mdb|msb|ndb|ldb|yar|yara)$/.test(name)
 
-const installers: readonly (readonly [program: string, line: string])[] = [
-  ['/usr/bin/apt-get', 'apt-get install --yes clamav clamav-freshclam'],
-  ['/usr/bin/dnf', 'dnf install --assumeyes clamav clamav-freshclam'],
-  ['/usr/bin/zypper', 'zypper install clamav'],
-  ['/sbin/apk', 'apk add clamav'],
-]
+/** In two packages where there is apt or dnf. */
+const packagesOf = (manager: PackageManager): readonly string[] =>
+  manager === 'apt' || manager === 'dnf' ? ['clamav', 'clamav-freshclam'] : ['clamav']
 
 /** `signatures`: a folder of its own instead of the distribution's. */
 export function openScanner(signatures: string | null): Scanner {
@@ -35,8 +33,7 @@ export function openScanner(signatures: string | null): Scanner {
     find: async () => {
       const program = programs.find((path) => existsSync(path))
       if (program === undefined) {
-        const line = installers.find(([installer]) => existsSync(installer))?.[1]
-        return { lack: line ?? 'the package clamav of this system' }
+        return { lack: installLine(packagesOf) ?? 'the package clamav of this system' }
       }
       const folder = signatures ?? usualSignatures
       const names = await readdir(folder).catch(() => [])

@@ -1,0 +1,73 @@
+/** The programs that are asked, and how. */
+import { spawn } from 'node:child_process'
+import { constants } from 'node:fs'
+import { access, open } from 'node:fs/promises'
+import { delimiter, join } from 'node:path'
+
+/** An agent's PATH often lacks the folders of those that only root uses. */
+const besides = ['/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin', '/bin']
+
+export async function findProgram(name: string): Promise<string | null> {
+  const folders = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder.startsWith('/'))
+  for (const folder of [...folders, ...besides]) {
+    const path = join(folder, name)
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return path
+  }
+  return null
+}
+
+export interface Ran {
+  readonly isDone: boolean
+  readonly output: string
+  /** What it says of its failure, in one line. */
+  readonly trouble: string
+}
+
+/** Messages are compared, so they are to be English. */
+export const environment = { PATH: besides.join(delimiter), LC_ALL: 'C' }
+
+/** `held`: an open file that the program has as its descriptor 3. */
+export async function run(
+  [file = '', ...args]: readonly string[],
+  { fed = '', held }: { readonly fed?: string; readonly held?: number | undefined } = {},
+): Promise<Ran> {
+  const more = held === undefined ? [] : [held]
+  const child = spawn(file, args, { env: environment, stdio: ['pipe', 'pipe', 'pipe', ...more] })
+  const said = { out: '', err: '' }
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => void (said.out += text))
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => void (said.err += text))
+  // One that ends without reading says why by itself.
+  child.stdin?.on('error', () => undefined).end(fed)
+  return new Promise((resolve, reject) => {
+    child.once('error', reject)
+    child.once('close', (code, signal) => {
+      const trouble = said.err.trim().split('\n')[0] || `${file} ended with ${String(signal ?? code)}`
+      resolve({ isDone: code === 0, output: said.out, trouble: trouble.slice(0, 300) })
+    })
+  })
+}
+
+const longestWaitSeconds = 30
+
+/**
+ * One after the other, among all processes. The lock is on the open file, which whoever is started meanwhile has as well: a killed
+ * agent's nft keeps the lock until it has ended, so no later one is overtaken by it. The kernel lets go of it by itself.
+ */
+export async function underLock<T>(
+  { flock, path }: { readonly flock: string; readonly path: string },
+  work: (held: number) => Promise<T>,
+): Promise<T> {
+  const file = await open(path, 'a', 0o600)
+  try {
+    const taken = await run([flock, '-x', '-w', String(longestWaitSeconds), '3'], { held: file.fd })
+    if (!taken.isDone)
+      throw new Error(`Another change of this host's rules has not ended within ${longestWaitSeconds} s.`)
+    return await work(file.fd)
+  } finally {
+    await file.close()
+  }
+}
