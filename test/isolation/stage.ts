@@ -38,14 +38,15 @@ export async function openStage(serverFlags: readonly string[] = []): Promise<St
   }
 }
 
+async function read<T>(answer: Response, status: number): Promise<T> {
+  const text = await answer.text()
+  if (answer.status !== status) throw new Error(`${answer.status} ${text}`)
+  const value: T = JSON.parse(text)
+  return value
+}
+
 function actsOf(world: World, cable: Cable, arm: (point: string) => void): Omit<Stage, 'world' | 'cable'> {
   const { api, device } = world
-  const read = async <T>(answer: Response, status: number): Promise<T> => {
-    const text = await answer.text()
-    if (answer.status !== status) throw new Error(`${answer.status} ${text}`)
-    const value: T = JSON.parse(text)
-    return value
-  }
   const machinePath = (): string => `/api/machines/${device.machineId}`
   return {
     issue: async (tail, more = {}) => {
