@@ -120,6 +120,42 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
   })
 })
 
+describe.skipIf(!isAble)('the control server of a host that is isolated', { timeout }, () => {
+  const later = '192.0.2.5'
+
+  test('moves to an address that was announced: the host finds it, and can be released', async () => {
+    const stage = await openStage()
+    const { world, cable } = stage
+    try {
+      cable.run('server', `ip address add ${later}/32 dev cable`)
+      cable.run('device', `ip route add ${later}/32 dev cable`)
+      await world.api.untilOver(await stage.issue('isolate'))
+      assert.ok(!stage.nft('list ruleset').includes(later))
+      await world.server.kill()
+      stage.environ('server', `COUNTERMAND_DEVICE_ADDRESSES=192.0.2.1,${later}`)
+      await world.startServer()
+      // It would ask by itself within five minutes.
+      await world.device.program.kill()
+      await stage.up()
+      await until('the host to let the new address pass', async () => {
+        const { state, confirmed } = (await stage.machine()).countermand.isolation
+        return state === 'Isolated' && confirmed && stage.nft('list ruleset').includes(later)
+      })
+      // Nobody is at the old one any more.
+      cable.lose('ip daddr 192.0.2.1', ['server'])
+      await world.device.program.kill()
+      stage.environ('device', `COUNTERMAND_AGENT_SERVER=http://${later}:8600`)
+      await stage.up()
+      assert.ok(stage.isBarred())
+      const released = await world.api.untilOver(await stage.issue('unisolate'))
+      assert.equal(released.status, 'Succeeded')
+      assert.equal(stage.isBarred(), false)
+    } finally {
+      await stage.close()
+    }
+  })
+})
+
 describe.skipIf(!isAble)("the control server's own host", { timeout }, () => {
   test('is not isolated unless that is allowed', async () => {
     await withWorld({ embedded: true }, async ({ api, device }) => {

@@ -1,7 +1,7 @@
 /** A real server and a real agent at two ends of a cable, where the agent can be made to die at a named moment. */
 import { openWorld, type World } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
-import { openCable, type Cable } from '../faults/network-namespace.ts'
+import { openCable, type Cable, type End } from '../faults/network-namespace.ts'
 import type { Machine, MachineAction } from '@countermand/contract'
 
 export interface Stage {
@@ -12,6 +12,8 @@ export interface Stage {
   machine(): Promise<Machine>
   /** Starts the agent, which dies at this point, and waits until it has. */
   dieAt(point: string): Promise<void>
+  /** What an end has in its environment when it is started next: NAME=VALUE. */
+  environ(end: End, ...variables: readonly string[]): void
   /** Has it running, as it is by itself. */
   up(): Promise<void>
   /** Whether the kernel at the device's end has a table of ours. */
@@ -24,14 +26,20 @@ export interface Stage {
 export async function openStage(serverFlags: readonly string[] = []): Promise<Stage> {
   const cable = await openCable()
   let armed = ''
+  const environments: Record<End, readonly string[]> = { server: [], device: [] }
   try {
     const world = await openWorld({
-      address: cable,
-      around: () => [...cable.at.device, 'env', `COUNTERMAND_KILL_AT=${armed}`],
-      aroundServer: () => cable.at.server,
+      address: { listen: `0.0.0.0:${new URL(`http://${cable.listen}`).port}`, url: cable.url },
+      around: () => [...cable.at.device, 'env', `COUNTERMAND_KILL_AT=${armed}`, ...environments.device],
+      aroundServer: () => [...cable.at.server, 'env', ...environments.server],
       serverFlags: ['--settle-ms', '300', '--public-url', `http://${cable.listen}`, ...serverFlags],
     })
-    return { world, cable, ...actsOf(world, cable, (point) => (armed = point)) }
+    return {
+      world,
+      cable,
+      environ: (end, ...variables) => (environments[end] = variables),
+      ...actsOf(world, cable, (point) => (armed = point)),
+    }
   } catch (thrown) {
     await cable.close()
     throw thrown
@@ -45,7 +53,11 @@ async function read<T>(answer: Response, status: number): Promise<T> {
   return value
 }
 
-function actsOf(world: World, cable: Cable, arm: (point: string) => void): Omit<Stage, 'world' | 'cable'> {
+function actsOf(
+  world: World,
+  cable: Cable,
+  arm: (point: string) => void,
+): Omit<Stage, 'world' | 'cable' | 'environ'> {
   const { api, device } = world
   const machinePath = (): string => `/api/machines/${device.machineId}`
   return {

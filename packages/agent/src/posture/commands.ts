@@ -61,7 +61,7 @@ async function askedFor(
   const text = await challenge(parts)
   say('Challenge:')
   say(text)
-  say('An operator who may isolate machines asks the server:')
+  say('An operator with the permission Countermand.Release asks the server:')
   say(`  POST /api/countermand/devices/${parts.identity.machineId}/release`)
   say(`  {"Challenge": "${text}"}`)
   say('Paste the answer here and press Enter (or later: countermand-agent release --answer TEXT):')

@@ -89,6 +89,8 @@ async function putUp(parts: Parts, barrier: Barrier): Promise<void> {
       await load(tools.nft, ['-f', rulesFileOf(folder)], { held })
       const now = await listed(tools.nft, table)
       if (now === wanted.listing) return
+      // Another nft than before may print it otherwise: the next try asks it anew.
+      parts.expected.clear()
       await load(tools.nft, ['-f', '-'], { held, fed: undoOf(table) + (former ?? '') })
       throw new Error(
         `The kernel has other rules than were loaded (${firstDifference(wanted.listing, now)}).`,
