@@ -24,6 +24,8 @@ export interface Cable {
   lose(match: string, ends?: readonly End[]): void
   /** How many packets have been lost since the last `lose`. */
   lost(): number
+  /** Runs a program at an end; `fed`: its standard input. Answers what it has printed. */
+  run(end: End, command: string, fed?: string): string
   /** Each way. What comes faster waits, and is lost where the queue is full. */
   slow(bytesPerSecond: number): void
   /** Everything is as it was; connections that have survived go on. */
@@ -68,6 +70,7 @@ export async function openCable(): Promise<Cable> {
       listen: `${addresses.server}:${port}`,
       url: entrance.url,
       close,
+      run: (end, command, fed) => here[end].run(command, fed),
       ...faultsOf(here),
     }
   } catch (thrown) {

@@ -16,9 +16,11 @@ export interface Row {
 
 const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
 
-/** @throws Error for a line that is no row of seven columns */
-export function readTable(): readonly Row[] {
-  const text = readFileSync(join(import.meta.dirname, '../../docs/steps.md'), 'utf8')
+/** Of what runs and ends, or of what stands. @throws Error for a line that is no row of seven columns */
+export function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
+  const document = readFileSync(join(import.meta.dirname, '../../docs/steps.md'), 'utf8')
+  const [running = '', standing = ''] = document.split('## What stands')
+  const text = of === 'what runs' ? running : standing
   const lines = text.split('\n').filter((line) => line.startsWith('|'))
   return lines.slice(2).map((line) => {
     const cells = line

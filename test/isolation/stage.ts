@@ -1,0 +1,85 @@
+/** A real server and a real agent at two ends of a cable, where the agent can be made to die at a named moment. */
+import { openWorld, type World } from '../end-to-end/fixture.ts'
+import { until } from '../end-to-end/program.ts'
+import { openCable, type Cable } from '../faults/network-namespace.ts'
+import type { Machine, MachineAction } from '@countermand/contract'
+
+export interface Stage {
+  readonly world: World
+  readonly cable: Cable
+  /** Issues, and answers the id. @throws Error for any answer but 201 */
+  issue(tail: 'isolate' | 'unisolate', more?: object): Promise<string>
+  machine(): Promise<Machine>
+  /** Starts the agent, which dies at this point, and waits until it has. */
+  dieAt(point: string): Promise<void>
+  /** Has it running, as it is by itself. */
+  up(): Promise<void>
+  /** Whether the kernel at the device's end has a table of ours. */
+  isBarred(): boolean
+  /** At the device's end. */
+  nft(command: string): string
+  close(): Promise<void>
+}
+
+export async function openStage(serverFlags: readonly string[] = []): Promise<Stage> {
+  const cable = await openCable()
+  let armed = ''
+  try {
+    const world = await openWorld({
+      address: cable,
+      around: () => [...cable.at.device, 'env', `COUNTERMAND_KILL_AT=${armed}`],
+      aroundServer: () => cable.at.server,
+      serverFlags: ['--settle-ms', '300', '--public-url', `http://${cable.listen}`, ...serverFlags],
+    })
+    return { world, cable, ...actsOf(world, cable, (point) => (armed = point)) }
+  } catch (thrown) {
+    await cable.close()
+    throw thrown
+  }
+}
+
+async function read<T>(answer: Response, status: number): Promise<T> {
+  const text = await answer.text()
+  if (answer.status !== status) throw new Error(`${answer.status} ${text}`)
+  const value: T = JSON.parse(text)
+  return value
+}
+
+function actsOf(world: World, cable: Cable, arm: (point: string) => void): Omit<Stage, 'world' | 'cable'> {
+  const { api, device } = world
+  const machinePath = (): string => `/api/machines/${device.machineId}`
+  return {
+    issue: async (tail, more = {}) => {
+      const answer = await api.ask('POST', `${machinePath()}/${tail}`, { Comment: 'case 17', ...more })
+      return (await read<MachineAction>(answer, 201)).id
+    },
+    machine: async () => read<Machine>(await api.ask('GET', machinePath()), 200),
+    dieAt: async (point) => {
+      await device.program.kill()
+      arm(point)
+      device.startAlone()
+      arm('')
+      await until(`the agent to die at ${point}`, async () => {
+        await device.program.gone()
+        return true
+      })
+    },
+    up: async () => {
+      if (!isUp(() => device.program.pid)) await device.start()
+    },
+    isBarred: () => cable.run('device', 'nft list tables').includes('inet countermand_'),
+    nft: (command) => cable.run('device', `nft ${command}`),
+    close: async () => {
+      await world.close()
+      await cable.close()
+    },
+  }
+}
+
+export function isUp(pid: () => number): boolean {
+  try {
+    return pid() > 0
+  } catch {
+    return false
+  }
+}
