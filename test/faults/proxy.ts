@@ -100,14 +100,17 @@ interface Fuse {
 /** One direction. Its end and its errors are passed on like its bytes, in order, or kept back with them. */
 function pass([from, to]: readonly [Socket, Socket], wayNow: () => Way, { spend, broke }: Fuse): void {
   let freeAt = 0
+  const turn: (() => void)[] = []
   const send = (act: () => void, bytes: number): void => {
     const way = wayNow()
     if (way.is === 'swallowing') return
     const { latencyMs, bytesPerSecond } = shapeOf(way)
     freeAt = Math.max(freeAt, performance.now()) + (bytes / bytesPerSecond) * 1_000
     const waitMs = freeAt + latencyMs - performance.now()
-    if (waitMs < 1) act()
-    else setTimeout(act, waitMs)
+    // Timers are rounded, and may overtake each other: whichever comes first does what is first in turn.
+    turn.push(act)
+    if (waitMs < 1 && turn.length === 1) turn.shift()?.()
+    else setTimeout(() => turn.shift()?.(), waitMs)
   }
   from.on('data', (chunk: Buffer) => {
     if (wayNow().is === 'swallowing') return
