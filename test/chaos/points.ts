@@ -9,7 +9,7 @@ import {
 } from '../../packages/server/src/kill-points.ts'
 
 export type Side = 'agent' | 'server'
-/** No round of scripts comes by these; `packages/agent/src/posture/crash.test.ts` dies at each. */
+/** No round of scripts comes by these; `test/isolation/steps.test.ts` dies at each. */
 type Elsewhere = 'posture-candidate' | 'posture-applied' | 'posture-confirmed'
 export type PointName = Exclude<AgentPoint | ServerPoint, Elsewhere>
 

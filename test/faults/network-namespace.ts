@@ -46,15 +46,26 @@ const addresses = { server: '192.0.2.1', device: '192.0.2.2' } as const
 const port = 8600
 const ends = ['server', 'device'] as const
 
+interface Closable {
+  close(): Promise<void>
+}
+
+/** What is opened one after the other is closed the other way round, also when there is no more than half of it. */
+export function together(): { keep: <T extends Closable>(made: T) => T; close: () => Promise<void> } {
+  const opened: Closable[] = []
+  return {
+    keep: (made) => {
+      opened.push(made)
+      return made
+    },
+    close: async () => {
+      for (const each of opened.toReversed()) await each.close()
+    },
+  }
+}
+
 export async function openCable(): Promise<Cable> {
-  const opened: { close(): Promise<void> }[] = []
-  const close = async (): Promise<void> => {
-    for (const each of opened.toReversed()) await each.close()
-  }
-  const keep = <T extends { close(): Promise<void> }>(made: T): T => {
-    opened.push(made)
-    return made
-  }
+  const { keep, close } = together()
   try {
     const here = { server: keep(await openNamespace()), device: keep(await openNamespace()) }
     here.server.run(`ip link add cable type veth peer name cable netns ${here.device.pid}`)

@@ -5,7 +5,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { join } from 'node:path'
-import { openNamespace, type Namespace } from '../faults/network-namespace.ts'
+import { openNamespace, together, type Namespace } from '../faults/network-namespace.ts'
 import type { Order } from './probe.ts'
 
 export const at = {
@@ -36,14 +36,7 @@ export interface Network {
 }
 
 export async function openNetwork(): Promise<Network> {
-  const opened: { close(): Promise<void> }[] = []
-  const close = async (): Promise<void> => {
-    for (const each of opened.toReversed()) await each.close()
-  }
-  const keep = <T extends { close(): Promise<void> }>(made: T): T => {
-    opened.push(made)
-    return made
-  }
+  const { keep, close } = together()
   try {
     const [host, world, container] = [
       await openNamespace(),

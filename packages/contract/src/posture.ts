@@ -13,6 +13,9 @@ const Address = Type.String({ maxLength: 64 })
 /** How long an isolation may be without contact to the server before the device goes back to how it stood before. */
 export const confirmWithinMs = 60_000
 
+/** Of the control server, in one document. */
+export const mostAddresses = 64
+
 /**
  * What passes besides, under `Selective`: to addresses (one, or a network by the length of its beginning), narrowed to ports where
  * there are any; or whatever the processes of one owner (a user's name or number on the device) say to anybody. And the answers.
@@ -47,7 +50,7 @@ export const Posture = Type.Object({
   generation: Count,
   isolation: Isolation,
   /** Where the control server is: names cannot be resolved by a host that is isolated. IPv4 and IPv6, sorted. */
-  server: Type.Array(Address, { maxItems: 64 }),
+  server: Type.Array(Address, { maxItems: mostAddresses }),
   /** Actions whose cancel waits to hear that a posture without them stands: each is answered `reverted` then. */
   withdrawn: Type.Array(Id),
 })

@@ -1,6 +1,7 @@
 /** Where devices reach this server, as addresses: a host that is isolated cannot resolve its name. */
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { mostAddresses } from '@countermand/contract'
 
 interface Known {
   readonly deviceAddresses: readonly string[]
@@ -32,12 +33,9 @@ export function openAddresses({ deviceAddresses: given, publicUrl, isPublicUrlGi
   }
 }
 
-/** The most that a reply carries. */
-const most = 64
-
 /** IPv4 as IPv4, where a socket takes both. */
 const sorted = (addresses: readonly string[]): readonly string[] =>
   [...new Set(addresses.map((address) => address.replace(/^::ffff:(?=\d+\.)/i, '').replace(/%.*$/, '')))]
     .filter((address) => isIP(address) !== 0)
     .toSorted()
-    .slice(0, most)
+    .slice(0, mostAddresses)

@@ -1,5 +1,8 @@
 import type { Permission } from '../permissions.ts'
 
+/** What a host stands as, each folded by itself. */
+export type Aspect = 'isolation'
+
 /** What the server knows of an action type before any device is asked. */
 export interface ActionTypeRow {
   /** Anyone who may issue it holds this. */
@@ -9,7 +12,7 @@ export interface ActionTypeRow {
   /** How long the device lets it run, in milliseconds. */
   readonly runLimitMs: number
   /** Of what the host is to stand as, this decides; left out for what runs and ends. */
-  readonly aspect?: 'isolation'
+  readonly aspect?: Aspect
 }
 
 export const minutes = (count: number): number => count * 60_000

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import type { ActionTypeRow } from './action-type.ts'
+import type { ActionTypeRow, Aspect } from './action-type.ts'
 import { CollectParameters, collectInvestigationPackage } from './collect.ts'
 import { IsolationParameters, isolate, unisolate } from './isolation.ts'
 import { LiveResponseParameters, liveResponse, type LiveResponseCommand } from './live-response.ts'
@@ -15,13 +15,6 @@ export const actionTypes = [
 ] as const
 export type ActionType = (typeof actionTypes)[number]
 
-/** What the host stands as once they are done; the others run and end. */
-export const postureTypes = ['Isolate', 'Unisolate'] as const satisfies readonly ActionType[]
-export type PostureType = (typeof postureTypes)[number]
-export type RunType = Exclude<ActionType, PostureType>
-export const isRunType = (type: ActionType): type is RunType => !postureTypes.some((other) => other === type)
-export const runTypes = actionTypes.filter(isRunType)
-
 export const actions = {
   LiveResponse: liveResponse,
   CollectInvestigationPackage: collectInvestigationPackage,
@@ -30,13 +23,20 @@ export const actions = {
   Unisolate: unisolate,
 } as const satisfies Record<ActionType, ActionTypeRow>
 
-/** What a host stands as, each folded by itself. */
-export type Aspect = 'isolation'
+type Rows = typeof actions
+/** What the host stands as once they are done, as their rows say; the others run and end. */
+export type PostureType = {
+  [Type in ActionType]: Rows[Type] extends { readonly aspect: Aspect } ? Type : never
+}[ActionType]
+export type RunType = Exclude<ActionType, PostureType>
+
 /** Null for an action that runs and ends. */
 export const aspectOf = (type: ActionType): Aspect | null => {
   const row: ActionTypeRow = actions[type]
   return row.aspect ?? null
 }
+export const isRunType = (type: ActionType): type is RunType => aspectOf(type) === null
+export const runTypes = actionTypes.filter(isRunType)
 
 /** What a device is sent with an action of some type. */
 export const ActionParameters = Type.Union([

@@ -36,7 +36,9 @@ export const referenceOperations: readonly ReferenceOperation[] = [
     note: 'the link is good for 30 minutes',
   }),
 
-  post('/machines/{id}/isolate', { note: 'without `IsolationType`: `Full`' }),
+  post('/machines/{id}/isolate', {
+    note: 'without `IsolationType`: `Full`; `UnManagedDevice` is 400: only an agent isolates its device',
+  }),
   post('/machines/{id}/unisolate'),
   post('/machines/{id}/restrictCodeExecution'),
   post('/machines/{id}/unrestrictCodeExecution'),

@@ -1,7 +1,6 @@
 /** Delivery: news in, orders out. One signed exchange is one transaction (`docs/protocol.md`). */
 import {
   Statement,
-  aspectOf,
   canonical,
   fits,
   isRunType,
@@ -250,7 +249,7 @@ class Exchange {
     const action = await this.rooms.actions.find(id)
     if (action?.machineId === device.id) {
       const now = await this.rooms.actions.advance(action, said, this.at, this.cause)
-      if (aspectOf(now.type) !== null && isOpen(action) && now.phase === 'succeeded')
+      if (!isRunType(now.type) && isOpen(action) && now.phase === 'succeeded')
         this.stance = based(this.stance, now)
       return
     }
@@ -269,7 +268,7 @@ class Exchange {
     const held = new Set(this.statement.held.map(({ id }) => id))
     let room = maxOffersPerReply
     for (const action of await this.rooms.actions.liveOf(device.id)) {
-      if (aspectOf(action.type) !== null) continue
+      if (!isRunType(action.type)) continue
       const now = await (held.has(action.id) ? this.listed(action) : this.absent(action))
       if (now.phase === 'offered' && !isOutstanding(now.cancel) && !held.has(now.id)) room -= 1
       if (now.phase === 'queued' && room > 0 && !this.isFromBefore()) {

@@ -1,6 +1,6 @@
 /** The configuration file: YAML text → what is set, or a sentence with the line; and what is set → YAML text. */
 import { Errors } from 'typebox/value'
-import { LineCounter, isMap, isScalar, parseDocument, stringify, type Document } from 'yaml'
+import { LineCounter, isMap, isNode, isScalar, parseDocument, stringify, type Document } from 'yaml'
 import {
   ConfigError,
   settingNames,
@@ -68,7 +68,7 @@ function offsetOf(document: Document, place: Place): number {
   const key = isMap(holder) && holder.items.find((item) => isScalar(item.key) && item.key.value === last)?.key
   if (isScalar(key)) return key.range?.[0] ?? 0
   const value = document.getIn(place, true)
-  return isScalar(value) ? (value.range?.[0] ?? 0) : 0
+  return isNode(value) ? (value.range?.[0] ?? 0) : 0
 }
 
 /** One setting as lines of a file, with who has said it; a comment where it may not stand there, or where nothing is set. */

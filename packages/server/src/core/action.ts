@@ -1,6 +1,12 @@
 /** The lifecycle of an action: what is possible, what follows. The one place that decides either. */
-import { aspectOf } from '@countermand/contract'
-import type { CancelState, CommandOutcome, Phase, Proof, Reason } from '@countermand/contract'
+import {
+  isRunType,
+  type CancelState,
+  type CommandOutcome,
+  type Phase,
+  type Proof,
+  type Reason,
+} from '@countermand/contract'
 import type {
   Action,
   ActionEvent,
@@ -232,7 +238,7 @@ function cancelRequested(
 }
 
 /** It is asked for again until it stands no more, whatever has become of the action meanwhile. */
-const isStanding = ({ type }: Action): boolean => aspectOf(type) !== null
+const isStanding = ({ type }: Action): boolean => !isRunType(type)
 
 /** The one way to `cancelled`: with a proof. */
 function proven(action: Action, proof: Proof, effect: Effect): Partial<Action> {

@@ -1,5 +1,5 @@
 /** What a device says of an action that has already ended: kept as evidence, and never a different phase. */
-import { aspectOf } from '@countermand/contract'
+import { isRunType } from '@countermand/contract'
 import type { Action, ActionEvent, Cancel, Effect } from './action-shape.ts'
 
 /** Adds what is new: that the cancel has arrived, and an outcome that does not fit the end or that nobody knew. */
@@ -15,7 +15,7 @@ export function late(action: Action, event: ActionEvent, at: Date): Action {
 function delivered({ type, cancel }: Action, event: ActionEvent): Cancel | null {
   if (cancel === null || !cancel.undelivered) return cancel
   // Of what stands nothing counts but that it stands no more.
-  if (aspectOf(type) !== null && event.kind !== 'reverted') return cancel
+  if (!isRunType(type) && event.kind !== 'reverted') return cancel
   switch (event.kind) {
     case 'cancel_acknowledged':
     case 'refused_start':

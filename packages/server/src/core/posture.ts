@@ -1,7 +1,8 @@
 /** How a device is to stand: the fold of its isolation actions into one document. What is undone is folded without. */
 import {
-  aspectOf,
   canonical,
+  isRunType,
+  mostAddresses,
   type Isolation,
   type IsolationType,
   type Posture,
@@ -41,7 +42,7 @@ export const firstStance: Stance = {
 
 /** Open actions of what a device stands as, the oldest first. */
 export const ofPosture = (live: readonly Action[]): readonly Action[] =>
-  live.filter(({ type }) => aspectOf(type) !== null)
+  live.filter(({ type }) => !isRunType(type))
 
 /** On its way or there: released, open, and nobody has asked to take it back. */
 const counts = (action: Action): boolean =>
@@ -85,9 +86,6 @@ function serverOf(stance: Stance, action: string | null, now: readonly string[])
   if (before === stance.server && now.every((address) => before.includes(address))) return before
   return [...new Set([...before, ...now])].toSorted().slice(0, mostAddresses)
 }
-
-/** The most that a reply carries. */
-const mostAddresses = 64
 
 /** An isolation action has succeeded. */
 export const based = (stance: Stance, action: Action): Stance => ({

@@ -1,7 +1,7 @@
 /** May this be asked of this device now? Everything here is decided before anything is queued. */
 import {
-  aspectOf,
   canonical,
+  isRunType,
   type ActionType,
   type AwaitedType,
   type Capabilities,
@@ -43,7 +43,7 @@ export function refuseRetired({ id, retiredAt }: Pick<Device, 'id' | 'retiredAt'
 export function refuseUnable(capabilities: Capabilities, type: ActionType, platform: string | null): void {
   const capability = capabilities[type]
   // What stands is told in words of its own, which an agent that does not name it cannot read.
-  if (capability === undefined && aspectOf(type) !== null && Object.keys(capabilities).length > 0)
+  if (capability === undefined && !isRunType(type) && Object.keys(capabilities).length > 0)
     throw new Refusal('ClientVersionNotSupported', `${type} needs a newer agent on the device.`)
   if (capability === undefined || capability.able) return
   switch (capability.why) {

@@ -48,34 +48,6 @@ const rows: readonly Row[] = [
 ]
 
 const more: Readonly<Record<string, readonly Scenario<TestDevice>[]>> = {
-  isolate: [
-    ...['Full', 'Selective', 'UnManagedDevice'].map((IsolationType) =>
-      refused(
-        `with the isolation type ${IsolationType}`,
-        { ...comment, IsolationType },
-        'ClientVersionNotSupported',
-        /newer agent/,
-      ),
-    ),
-    refused(
-      'with a type that is none',
-      { ...comment, IsolationType: 'full' },
-      'InvalidRequestBody',
-      /IsolationType/,
-    ),
-    refused(
-      'with a type that is no text',
-      { ...comment, IsolationType: 1 },
-      'InvalidRequestBody',
-      /IsolationType/,
-    ),
-    refused(
-      'with isolationType for IsolationType',
-      { ...comment, isolationType: 'Full' },
-      'InvalidRequestBody',
-      /"isolationType".*"IsolationType"/,
-    ),
-  ],
   StopAndQuarantineFile: [
     refused('without a hash', comment, 'MissingRequiredParameter', /Sha1/),
     ...['', 'x', sha1.slice(1), `${sha1}0`, `${sha1}\n`, 'g'.repeat(40)].map((Sha1) =>

@@ -30,13 +30,17 @@ export interface Ran {
 /** Messages are compared, so they are to be English. */
 export const environment = { PATH: besides.join(delimiter), LC_ALL: 'C' }
 
+/** None of them takes longer than moments. One that hangs must not keep the agent from its other orders. */
+const longestRunMs = 20_000
+
 /** `held`: an open file that the program has as its descriptor 3. */
 export async function run(
   [file = '', ...args]: readonly string[],
   { fed = '', held }: { readonly fed?: string; readonly held?: number | undefined } = {},
 ): Promise<Ran> {
   const more = held === undefined ? [] : [held]
-  const child = spawn(file, args, { env: environment, stdio: ['pipe', 'pipe', 'pipe', ...more] })
+  const limit = { timeout: longestRunMs, killSignal: 'SIGKILL' } as const
+  const child = spawn(file, args, { env: environment, stdio: ['pipe', 'pipe', 'pipe', ...more], ...limit })
   const said = { out: '', err: '' }
   child.stdout?.setEncoding('utf8').on('data', (text: string) => void (said.out += text))
   child.stderr?.setEncoding('utf8').on('data', (text: string) => void (said.err += text))
@@ -51,7 +55,8 @@ export async function run(
   })
 }
 
-const longestWaitSeconds = 30
+/** Less than a program may take. */
+const longestWaitSeconds = 15
 
 /**
  * One after the other, among all processes. The lock is on the open file, which whoever is started meanwhile has as well: a killed
