@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { LongestFirst } from './test/longest-first.ts'
 
 // .bin/vitest, called directly, runs on whatever Node the machine has; the sources need node:sqlite.
 if (Number.parseInt(process.versions.node) < 24) {
@@ -19,6 +20,7 @@ export default defineConfig({
     hookTimeout: 120_000,
     // Two cores are what a developer's container and CI have; more files at once only time each other out.
     maxWorkers: 2,
+    sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/closing-line.ts'],
   },
 })

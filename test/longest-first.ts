@@ -1,0 +1,23 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
+
+/** What takes minutes, the longest first; then whatever has real processes; then the rest. */
+const order = [
+  'test/chaos/',
+  'test/steps/',
+  'test/end-to-end/faults',
+  'test/end-to-end/tour',
+  'test/isolation/',
+  'test/',
+]
+
+/** Two files run at a time: begun last, one that takes minutes would run alone, and the whole would wait for it. */
+export class LongestFirst extends BaseSequencer {
+  override sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return Promise.resolve(files.toSorted((one, other) => placeOf(one) - placeOf(other)))
+  }
+}
+
+function placeOf({ moduleId }: TestSpecification): number {
+  const place = order.findIndex((part) => moduleId.includes(`/${part}`))
+  return place < 0 ? order.length : place
+}
