@@ -12,7 +12,10 @@ const isOnPostgres = process.env.COUNTERMAND_TEST_DATABASE === 'postgres'
 
 export default defineConfig({
   test: {
-    globalSetup: isOnPostgres ? ['packages/server/src/testing/run-on-postgres.ts'] : [],
+    globalSetup: [
+      'test/compile-cache.ts',
+      ...(isOnPostgres ? ['packages/server/src/testing/run-on-postgres.ts'] : []),
+    ],
     include: ['packages/**/src/**/*.test.ts', 'test/**/*.test.ts'],
     passWithNoTests: false,
     // A hang is ended, a slow machine is not: time is never what a test here is about.

@@ -19,6 +19,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { agentNodeFlags } from '../../packages/server/src/start/agent-process.ts'
+import { compileCache } from '../compile-cache.ts'
 import { openApi, type Api } from './api.ts'
 import { textOf } from './beats.ts'
 import { openProgram, until, untilStarted, type Program } from './program.ts'
@@ -78,7 +79,8 @@ export async function openWorld(options: Options = {}): Promise<World> {
   const dataFolder = join(folder, 'server')
   const own = `127.0.0.1:${await freePort()}`
   const { listen, url } = options.address ?? { listen: own, url: `http://${own}` }
-  const env = { PATH: process.env.PATH ?? '', HOME: '/root', COUNTERMAND_LOG: 'warn', LEAK: 'of the agent' }
+  const said = { COUNTERMAND_LOG: 'warn', LEAK: 'of the agent' }
+  const env = { PATH: process.env.PATH ?? '', HOME: '/root', ...said, ...compileCache() }
   const flags = ['--data', dataFolder, '--listen', listen, '--limits', unlimited, '--sessions', '-']
   const more = [...(options.serverFlags ?? []), ...(options.embedded ? [] : ['--no-agent'])]
   const around = options.aroundServer ?? (() => [])
