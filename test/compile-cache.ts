@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-export default function setup(): () => Promise<void> {
+export function setup(): () => Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'countermand-compiled-'))
   process.env.NODE_COMPILE_CACHE = folder
   // What is killed leaves nothing behind, as most programs of the tests are: so these do. Nobody waits for them.
