@@ -96,7 +96,7 @@ async function fetched(rooms: Rooms, owner: Owner, server: string, moment: Momen
     seq: 1,
     previous: thumbprint,
     nonce: randomBytes(16).toString('base64url'),
-    epoch: null,
+    epoch: moment.epoch,
     bootId: 'boot-1',
     news: [],
     newsHead: { sequence: 0, digest: thumbprint },

@@ -27,6 +27,8 @@ export interface Identity {
   /** The server's own CA, PEM; null where this host is to know whom to trust. */
   readonly ca: string | null
   readonly keyThumbprint: string
+  /** The server's, as it enrolled this device; null where an earlier agent has not kept it. */
+  readonly epoch: string | null
   /** Signs as this device. */
   sign(payload: object, type: string): Promise<string>
 }
@@ -38,6 +40,7 @@ interface Stored {
   /** As the token has it. */
   readonly ca?: string | undefined
   readonly key: JWK
+  readonly epoch?: string
 }
 
 export class EnrolmentError extends Error {}
@@ -83,7 +86,8 @@ export async function enrol(
   if (!fits(Enrolled, answer) || answer.key !== thumbprint) {
     throw new EnrolmentError('The answer is not signed by the server that the token names.')
   }
-  const stored: Stored = { machineId: answer.machineId, server, orderKey, ca, key }
+  const { machineId, epoch } = answer
+  const stored: Stored = { machineId, server, orderKey, ca, key, epoch }
   await writeDurably(fileOf(dataFolder), JSON.stringify(stored))
   await removeFolder(join(dataFolder, nextKey))
   return toIdentity(stored)
@@ -129,7 +133,7 @@ async function ownKey(dataFolder: string, secret: string): Promise<JWK> {
   return key
 }
 
-async function toIdentity({ machineId, server, orderKey, ca, key }: Stored): Promise<Identity> {
+async function toIdentity({ machineId, server, orderKey, ca, key, epoch }: Stored): Promise<Identity> {
   const { sign, thumbprint } = await signerOf(key)
   return {
     machineId,
@@ -137,6 +141,7 @@ async function toIdentity({ machineId, server, orderKey, ca, key }: Stored): Pro
     orderKey,
     ca: ca === undefined ? null : pemOf(ca),
     keyThumbprint: thumbprint,
+    epoch: epoch ?? null,
     sign: (payload, type) => sign(payload, { typ: type, kid: machineId }),
   }
 }

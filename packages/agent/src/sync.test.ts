@@ -98,7 +98,7 @@ const withServer = (run: (trial: Trial) => Promise<void>): Promise<void> =>
     const server = await PlayedServer.open()
     const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
     const key = await exportJWK(privateKey)
-    const stored = { machineId, server: server.url, orderKey: server.key.thumbprint, key }
+    const stored = { machineId, server: server.url, orderKey: server.key.thumbprint, key, epoch: 'epoch-0' }
     writeFileSync(join(folder, 'identity.json'), JSON.stringify(stored))
     const open = async (): Promise<Sync> => {
       const identity = await readIdentity(folder)
@@ -144,7 +144,7 @@ describe('statements', () => {
       )
     }))
 
-  test('carry what the last accepted reply said: epoch and head', () =>
+  test('carry what the last accepted reply said, before it what the enrolment said: epoch and head', () =>
     withServer(async ({ server, open }) => {
       const head = { sequence: 17, digest: 'B'.repeat(43) }
       server.respond = (statement) => server.answer(statement, { epoch: 'epoch-7', head, acknowledged: 4 })
@@ -152,7 +152,7 @@ describe('statements', () => {
       const next = await open()
       await exchange(next)
       const [first, second] = server.statements
-      assert.deepEqual([first?.epoch, first?.serverHead], [null, null])
+      assert.deepEqual([first?.epoch, first?.serverHead], ['epoch-0', null])
       assert.deepEqual([second?.epoch, second?.serverHead], ['epoch-7', head])
       assert.deepEqual([next.epoch, next.seen, next.acknowledged], ['epoch-7', 17, 4])
     }))

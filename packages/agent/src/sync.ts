@@ -83,7 +83,7 @@ export class Sync {
       seq: 0,
       digest: identity.keyThumbprint,
       pending: null,
-      epoch: null,
+      epoch: identity.epoch,
       serverHead: null,
       acknowledged: 0,
     }

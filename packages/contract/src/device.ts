@@ -212,7 +212,7 @@ export const Statement = Type.Object({
   /** Digest of statement `seq - 1`; of the device's own public key for the first. */
   previous: Digest,
   nonce: Type.String({ pattern: '^[A-Za-z0-9_-]{22,64}$' }),
-  /** The server's epoch as last seen; null before the first reply. */
+  /** The server's epoch as last heard, first by the answer to the enrolment; null from an agent that has not kept that: nothing follows from what it does not list. */
   epoch: OrNull(Type.String()),
   bootId: Type.String(),
   news: Type.Array(NewsItem, { maxItems: maxNewsPerStatement }),

@@ -43,6 +43,7 @@ const withHost = (run: (trial: Trial) => Promise<void>, document: Document | nul
       orderKey: key.thumbprint,
       ca: null,
       keyThumbprint: 'k',
+      epoch: null,
       sign: () => Promise.reject(new Error('nothing is signed here')),
     }
     const said: string[] = []

@@ -362,33 +362,34 @@ describe('a device that lies', () => {
   })
 })
 
-describe('a statement that knows another epoch', () => {
-  const foreign: Partial<Statement> = { epoch: '00000000-0000-4000-8000-000000000000' }
+describe.each<Partial<Statement>>([{ epoch: '00000000-0000-4000-8000-000000000000' }, { epoch: null }])(
+  'a statement that does not know this epoch: %j',
+  (foreign) => {
+    test('offers nothing, whatever is queued', async () => {
+      const { id, device } = await queued(server)
+      const { offers, epoch } = await device.exchange(await device.say(foreign))
+      assert.deepEqual(offers, [])
+      assert.notEqual(epoch, foreign.epoch)
+      assert.deepEqual(kindsOf(server, id), ['requested'])
+    })
 
-  test('offers nothing, whatever is queued', async () => {
-    const { id, device } = await queued(server)
-    const { offers, epoch } = await device.exchange(await device.say(foreign))
-    assert.deepEqual(offers, [])
-    assert.notEqual(epoch, foreign.epoch)
-    assert.deepEqual(kindsOf(server, id), ['requested'])
-  })
+    test('offers nothing again that was offered', async () => {
+      const { device } = await broughtTo('offered')(server)
+      const { offers } = await device.exchange(await device.say(foreign))
+      assert.deepEqual(offers, [])
+    })
 
-  test('offers nothing again that was offered', async () => {
-    const { device } = await broughtTo('offered')(server)
-    const { offers } = await device.exchange(await device.say(foreign))
-    assert.deepEqual(offers, [])
-  })
-
-  test.each(['offered', 'accepted', 'running'] as const)(
-    'proves nothing by its list about an action that is %s',
-    async (place) => {
-      const { id, device } = await broughtTo(place)(server)
-      await cancel(server, id)
-      const before = kindsOf(server, id)
-      device.forget(id)
-      const { cancels } = await device.exchange(await device.say(foreign))
-      assert.deepEqual(cancels, [id])
-      assert.deepEqual(kindsOf(server, id), before)
-    },
-  )
-})
+    test.each(['offered', 'accepted', 'running'] as const)(
+      'proves nothing by its list about an action that is %s',
+      async (place) => {
+        const { id, device } = await broughtTo(place)(server)
+        await cancel(server, id)
+        const before = kindsOf(server, id)
+        device.forget(id)
+        const { cancels } = await device.exchange(await device.say(foreign))
+        assert.deepEqual(cancels, [id])
+        assert.deepEqual(kindsOf(server, id), before)
+      },
+    )
+  },
+)

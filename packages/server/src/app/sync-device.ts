@@ -185,9 +185,9 @@ class Exchange {
     }
   }
 
-  /** The device last heard a server of another epoch: this one was restored since, and has forgotten things. */
+  /** The device last heard a server of another epoch, or does not say of which: this one may have been restored since, and have forgotten things. */
   private isFromBefore(): boolean {
-    return this.statement.epoch !== null && this.statement.epoch !== this.moment.epoch
+    return this.statement.epoch !== this.moment.epoch
   }
 
   private portrait(device: Device, address: string): Partial<Device> {

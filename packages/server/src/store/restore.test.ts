@@ -17,11 +17,12 @@ const cancel = async (server: TestServer, id: string): Promise<MachineAction> =>
 /** A device that has taken an action which the server, put back, believes never left it. */
 async function forgotten(
   flags: readonly string[],
+  { hasSpoken = true } = {},
 ): Promise<{ server: TestServer; device: TestDevice; id: string }> {
   const before = await openServer({ databaseUrl: null })
   await before.upload('run.sh')
   const device = await enrol(before)
-  await device.sync()
+  if (hasSpoken) await device.sync()
   const { id } = await before.issue(device.machineId)
   const database = join(before.folder, 'countermand.db')
   const backup = `${database}.backup`
@@ -70,6 +71,22 @@ test('absence from a list of the old epoch proves nothing; from one of the new e
     device.obey(old)
     await device.exchange(await device.say({ held: [] }))
     assert.equal((await server.read(id)).countermand.proof, 'not_received')
+  } finally {
+    await server.close()
+  }
+})
+
+test('nor does absence from a first statement, recorded and said again before the device is heard', async () => {
+  const { server, device, id } = await forgotten(['--restored'], { hasSpoken: false })
+  try {
+    await cancel(server, id)
+    const [recorded] = device.said
+    assert.ok(recorded)
+    await device.exchange(recorded)
+    assert.equal((await server.read(id)).status, 'Pending')
+    device.refuseStart(id)
+    await device.sync()
+    assert.equal((await server.read(id)).countermand.proof, 'refused_start')
   } finally {
     await server.close()
   }

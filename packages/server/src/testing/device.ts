@@ -136,7 +136,7 @@ export async function enrol(server: TestServer, options: EnrolmentOptions = {}):
   const { name = 'ws-017', capabilities = able } = options
   return new TestDevice(
     server,
-    { key, orderKey: token.orderKey, machineId: said.machineId },
+    { key, orderKey: token.orderKey, machineId: said.machineId, epoch: said.epoch },
     { name, capabilities },
   )
 }
@@ -145,6 +145,7 @@ interface Identity {
   readonly key: Key
   readonly orderKey: string
   readonly machineId: string
+  readonly epoch: string
 }
 
 type Result = NonNullable<CommandOutcome['result']>
@@ -154,7 +155,7 @@ type HeldState = Statement['held'][number]['state']
 interface Memory {
   seq: number
   digest: string
-  epoch: string | null
+  epoch: string
   ticket: string
   serverHead: Reply['head'] | null
   news: readonly NewsItem[]
@@ -178,7 +179,7 @@ export class TestDevice {
 
   constructor(
     server: TestServer,
-    { key, orderKey, machineId }: Identity,
+    { key, orderKey, machineId, epoch }: Identity,
     self: { name: string; capabilities: Statement['capabilities'] },
   ) {
     this.server = server
@@ -189,7 +190,7 @@ export class TestDevice {
     this.capabilities = self.capabilities
     const digest = key.thumbprint
     const nothing = {
-      epoch: null,
+      epoch,
       ticket: '',
       serverHead: null,
       news: [],
@@ -200,7 +201,7 @@ export class TestDevice {
 
   /** A second device with the same key and the same memory. */
   copy(): TestDevice {
-    const twin = new TestDevice(this.server, this, this)
+    const twin = new TestDevice(this.server, { ...this, epoch: this.memory.epoch }, this)
     twin.memory = { ...this.memory }
     return twin
   }
