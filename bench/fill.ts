@@ -79,6 +79,7 @@ async function enrolled({ devices, events }: Rooms, name: string, at: Date): Pro
     givenName: null,
     keyRevokedAt: null,
     retiredAt: null,
+    offboardedAt: null,
     stance: firstStance,
   })
   const data = { key: thumbprint, publicKey: key, again: false }

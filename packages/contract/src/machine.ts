@@ -10,6 +10,8 @@ export const IpAddress = Type.Object({
 
 /** What we know beyond the reference. Clients of the original API ignore it. */
 export const MachineExtension = Type.Object({
+  /** When its agent gave its identity up; null for a machine that is managed, or is so again. */
+  offboardedDateTimeUtc: OrNull(Timestamp),
   isolation: Type.Object({
     /** `Isolating` and `Releasing`: ordered, and not confirmed by the device yet. */
     state: oneOf(['NotIsolated', 'Isolating', 'Isolated', 'Releasing']),

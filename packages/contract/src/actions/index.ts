@@ -3,6 +3,7 @@ import type { ActionTypeRow, Aspect } from './action-type.ts'
 import { CollectParameters, collectInvestigationPackage } from './collect.ts'
 import { IsolationParameters, isolate, unisolate } from './isolation.ts'
 import { LiveResponseParameters, liveResponse, type LiveResponseCommand } from './live-response.ts'
+import { OffboardParameters, offboard } from './offboard.ts'
 import { ScanParameters, runAntiVirusScan } from './scan.ts'
 
 /** The closed list of action types; a new one is a file beside this one and a line here. */
@@ -12,6 +13,7 @@ export const actionTypes = [
   'RunAntiVirusScan',
   'Isolate',
   'Unisolate',
+  'Offboard',
 ] as const
 export type ActionType = (typeof actionTypes)[number]
 
@@ -21,6 +23,7 @@ export const actions = {
   RunAntiVirusScan: runAntiVirusScan,
   Isolate: isolate,
   Unisolate: unisolate,
+  Offboard: offboard,
 } as const satisfies Record<ActionType, ActionTypeRow>
 
 type Rows = typeof actions
@@ -44,6 +47,7 @@ export const ActionParameters = Type.Union([
   CollectParameters,
   ScanParameters,
   IsolationParameters,
+  OffboardParameters,
 ])
 export type ActionParameters = Static<typeof ActionParameters>
 

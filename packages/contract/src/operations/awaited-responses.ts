@@ -8,7 +8,6 @@ import { machineReaders, type Permission } from '../permissions.ts'
 export const awaitedTypes = [
   'RestrictCodeExecution',
   'UnrestrictCodeExecution',
-  'Offboard',
   'StopAndQuarantineFile',
 ] as const
 export type AwaitedType = (typeof awaitedTypes)[number]
@@ -35,11 +34,6 @@ export const awaitedResponses = {
     ...response,
     path: '/api/machines/:id/unrestrictCodeExecution',
     permission: only('Machine.RestrictExecution'),
-  },
-  offboard: {
-    ...response,
-    path: '/api/machines/:id/offboard',
-    permission: only('Machine.Offboard'),
   },
   stopAndQuarantineFile: {
     ...response,

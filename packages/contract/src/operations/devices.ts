@@ -8,7 +8,7 @@ export const DeviceEntry = Type.Object({
   '@odata.context': Type.Optional(Type.String()),
   id: Type.String(),
   /** Announced: known, and not enrolled yet. */
-  state: oneOf(['Announced', 'Enrolled', 'KeyRevoked', 'Retired']),
+  state: oneOf(['Announced', 'Enrolled', 'KeyRevoked', 'Offboarded', 'Retired']),
   /** Given by people; it stands instead of the host's own. Null where nobody gave one. */
   displayName: OrNull(Type.String()),
   /** The host's own name, as its agent says it; null before it has enrolled. */
@@ -22,6 +22,8 @@ export const DeviceEntry = Type.Object({
   lastSeen: OrNull(Timestamp),
   keyRevokedDateTimeUtc: OrNull(Timestamp),
   retiredDateTimeUtc: OrNull(Timestamp),
+  /** When its agent said that it had passed the point from which there is no way back. */
+  offboardedDateTimeUtc: OrNull(Timestamp),
 })
 export type DeviceEntry = Static<typeof DeviceEntry>
 

@@ -168,4 +168,16 @@ export const machineResponses = {
     status: 201,
     reply: MachineAction,
   },
+  offboard: {
+    summary:
+      'Takes a machine out of management: its agent takes off what stands, gives its key up and stops.',
+    method: 'POST',
+    path: '/api/machines/:id/offboard',
+    permission: { app: ['Machine.Offboard'], delegated: ['Machine.Offboard'] },
+    limit: 'respond',
+    target: 'machine',
+    body: Type.Object({ Comment: Type.String(), ...about }),
+    status: 201,
+    reply: MachineAction,
+  },
 } as const satisfies Record<string, Operation>

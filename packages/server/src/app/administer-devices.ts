@@ -1,7 +1,7 @@
 /** What is done about a device itself, and not on it: it need not be there, and is not asked. */
 import { renamed, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import { endActions } from './enrol-device.ts'
+import { endActions } from './actions/end-actions.ts'
 import type { App } from './ports.ts'
 import type { EventNote, Rooms, Work } from './rows.ts'
 

@@ -1,11 +1,11 @@
 import { Enrolment, Former, fits, messageTypes, protocolVersion, type Enrolled } from '@countermand/contract'
-import type { GoneReason } from '../core/action-shape.ts'
 import { portrayed, startOrder, stateOf, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { firstStance } from '../core/posture.ts'
+import { endActions } from './actions/end-actions.ts'
 import { refuseUnspoken } from './sync-device.ts'
 import type { App, VerifiedMessage } from './ports.ts'
-import type { EnrolmentRow, Rooms, Work } from './rows.ts'
+import type { EnrolmentRow, Work } from './rows.ts'
 
 /** A device that is known before it has enrolled, so that its id can be given out. */
 export async function announceDevice(app: App, name: string): Promise<string> {
@@ -38,6 +38,7 @@ const blank = (id: string, name: string, at: Date): Device => ({
   givenName: null,
   keyRevokedAt: null,
   retiredAt: null,
+  offboardedAt: null,
   stance: firstStance,
 })
 
@@ -93,7 +94,7 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
 
   const { facts, capabilities } = asked.request
   const key = { key: asked.message.key, keyThumbprint: thumbprint, order: startOrder(thumbprint) }
-  const speaks = { keyRevokedAt: null, retiredAt: null }
+  const speaks = { keyRevokedAt: null, retiredAt: null, offboardedAt: null }
   const self = { ...portrayed(device, facts, at), capabilities }
   await rooms.devices.save({ ...device, ...key, ...speaks, ...self }, device)
   await rooms.enrolments.use(token.secretDigest, { key: thumbprint, machineId: device.id })
@@ -106,18 +107,6 @@ export const enrol: Work<Request, string> = async (rooms, asked, { at, digest })
 function sameAnswer(token: EnrolmentRow, thumbprint: string): string {
   if (token.usedByKey !== thumbprint || token.machineId === null) throw refused('the token has been used')
   return token.machineId
-}
-
-/** Nothing more will be heard of what the device had (`core/action.ts`, device_gone). */
-export async function endActions(
-  { actions }: Rooms,
-  machineId: string,
-  reason: GoneReason,
-  at: Date,
-): Promise<void> {
-  for (const action of await actions.liveOf(machineId)) {
-    await actions.advance(action, { kind: 'device_gone', reason }, at)
-  }
 }
 
 /** The device whose former key vouches for the new one (null where nobody does), or why that does not hold. */

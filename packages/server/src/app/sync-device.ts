@@ -20,6 +20,7 @@ import { isOpen, isOutstanding, isUndelivered, ownerOf } from '../core/action.ts
 import { contradicts, judge, portrayed, taken, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
 import { deviceNotes } from '../core/history.ts'
+import { isFarewell } from '../core/offboard.ts'
 import {
   based,
   documentOf,
@@ -29,6 +30,7 @@ import {
   type Stance,
   type Surroundings,
 } from '../core/posture.ts'
+import { seeOff } from './see-off-device.ts'
 import type { App } from './ports.ts'
 import type { Cause, Moment, Rooms, Work } from './rows.ts'
 import type { SyncResult } from './telemetry.ts'
@@ -144,6 +146,8 @@ class Exchange {
   private readonly cause: Cause
   private readonly around: Surroundings
   private stance: Stance = firstStance
+  /** The offboarding by which it has left with this very statement. */
+  private farewell: string | null = null
 
   constructor(rooms: Rooms, moment: Moment, { statement, cause, around }: Taken) {
     this.rooms = rooms
@@ -173,16 +177,20 @@ class Exchange {
         const next = await this.news(device)
         if (next === null) return this.fork(device, 'news')
         await this.compareHeads(device)
+        const { serverHead: reportedHead } = this.statement
+        const portrait = { ...this.portrait(device, address), reportedHead, lastSeen: this.at }
+        if (this.farewell !== null) return this.seeOff(device, { ...next, ...portrait }, this.farewell)
         await this.settle(device)
         const stance = await this.settleStance(device)
-        const { serverHead: reportedHead } = this.statement
-        await devices.save(
-          { ...next, ...this.portrait(device, address), stance, reportedHead, lastSeen: this.at },
-          device,
-        )
+        await devices.save({ ...next, ...portrait, stance }, device)
         return this.ordersFor({ ...next, stance })
       }
     }
+  }
+
+  private async seeOff(before: Device, now: Device, action: string): Promise<Orders> {
+    const { rooms, at, cause } = this
+    return this.ordersFor(await seeOff(rooms, { before, now, action, at, cause }))
   }
 
   /** The device last heard a server of another epoch, or does not say of which: this one may have been restored since, and have forgotten things. */
@@ -251,6 +259,7 @@ class Exchange {
       const now = await this.rooms.actions.advance(action, said, this.at, this.cause)
       if (!isRunType(now.type) && isOpen(action) && now.phase === 'succeeded')
         this.stance = based(this.stance, now)
+      if (isFarewell(action, now)) this.farewell = id
       return
     }
     // Acknowledged all the same, or the device would say it for ever; and looked into.
@@ -359,7 +368,7 @@ class Exchange {
    * has been taken back since.
    */
   private postureFor({ stance }: Device, live: readonly Action[]): Posture | null {
-    const isAsked = this.statement.posture !== undefined && !this.isFromBefore()
+    const isAsked = this.statement.posture !== undefined && !this.isFromBefore() && this.farewell === null
     return isAsked && fold(stance, live, this.around) === stance
       ? documentOf(stance, this.around, live)
       : null

@@ -11,6 +11,7 @@ import { keepLabels } from './label-devices.ts'
 import { issueCollection } from './actions/request-collection.ts'
 import { issueIsolation } from './actions/request-isolation.ts'
 import { issueLiveResponse } from './actions/request-live-response.ts'
+import { issueOffboarding } from './actions/request-offboarding.ts'
 import { issueScan } from './actions/request-scan.ts'
 import { noteRelease } from './release-device.ts'
 import { takeStatement } from './sync-device.ts'
@@ -21,6 +22,7 @@ export const writes = {
   issueCollection,
   issueScan,
   issueIsolation,
+  issueOffboarding,
   takeStatement,
   expireAction,
   forgetKeys,

@@ -243,6 +243,7 @@ const readRunLimits = (
     RunAntiVirusScan: limitMs('RunAntiVirusScan'),
     Isolate: limitMs('Isolate'),
     Unisolate: limitMs('Unisolate'),
+    Offboard: limitMs('Offboard'),
     PutFile: limitMs('PutFile'),
     GetFile: limitMs('GetFile'),
   }

@@ -69,6 +69,7 @@ const standingRunLimits = {
   RunAntiVirusScan: seconds(actions.RunAntiVirusScan.runLimitMs),
   Isolate: seconds(actions.Isolate.runLimitMs),
   Unisolate: seconds(actions.Unisolate.runLimitMs),
+  Offboard: seconds(actions.Offboard.runLimitMs),
   PutFile: seconds(commandLimitsMs.PutFile),
   GetFile: seconds(commandLimitsMs.GetFile),
 }

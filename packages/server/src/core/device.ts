@@ -34,19 +34,23 @@ export interface Device {
   readonly keyRevokedAt: Date | null
   /** Out of service since then, until it has enrolled anew. */
   readonly retiredAt: Date | null
+  /** Since then it has no key any more, given up by itself, until it has enrolled anew. */
+  readonly offboardedAt: Date | null
   /** How it stands, and is to stand. */
   readonly stance: Stance
 }
 
-/** Two of them may not speak: a key that was revoked, and a device that was retired. */
-export type DeviceState = 'Announced' | 'Enrolled' | 'KeyRevoked' | 'Retired'
+/** Three of them may not speak: a key that was revoked, a device that was retired, and one that was offboarded. */
+export type DeviceState = 'Announced' | 'Enrolled' | 'KeyRevoked' | 'Offboarded' | 'Retired'
 
 export function stateOf({
   key,
   keyRevokedAt,
   retiredAt,
-}: Pick<Device, 'key' | 'keyRevokedAt' | 'retiredAt'>): DeviceState {
+  offboardedAt,
+}: Pick<Device, 'key' | 'keyRevokedAt' | 'retiredAt' | 'offboardedAt'>): DeviceState {
   if (retiredAt !== null) return 'Retired'
+  if (offboardedAt !== null) return 'Offboarded'
   if (key === null) return 'Announced'
   return keyRevokedAt === null ? 'Enrolled' : 'KeyRevoked'
 }
@@ -58,6 +62,8 @@ export function whySilent(device: Device): string | null {
       return 'This device was retired here. To bring it back, enrol it again with a token that was made for it.'
     case 'KeyRevoked':
       return 'The key of this device was revoked here. Enrol it again with a token that was made for it.'
+    case 'Offboarded':
+      return 'This device was offboarded here. To bring it back, enrol it again with a token that was made for it.'
     case 'Announced':
     case 'Enrolled':
       return null
@@ -117,8 +123,12 @@ export const inactiveAfterMs = 15 * 60_000
 
 export type Health = 'Unknown' | 'Inactive' | 'Active'
 
-export function healthOf({ lastSeen }: Pick<Device, 'lastSeen'>, now: Date): Health {
+export function healthOf(
+  { lastSeen, offboardedAt }: Pick<Device, 'lastSeen' | 'offboardedAt'>,
+  now: Date,
+): Health {
   if (lastSeen === null) return 'Unknown'
+  if (offboardedAt !== null) return 'Inactive'
   return now.getTime() - lastSeen.getTime() > inactiveAfterMs ? 'Inactive' : 'Active'
 }
 

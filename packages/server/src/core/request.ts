@@ -1,7 +1,6 @@
 /** May this be asked of this device now? Everything here is decided before anything is queued. */
 import {
   canonical,
-  isRunType,
   type ActionType,
   type AwaitedType,
   type Capabilities,
@@ -17,9 +16,11 @@ import { statusOf } from './status.ts'
 export const isInTheWay = (action: Action): boolean =>
   isOpen(action) && action.phase !== 'scheduled' && !isOutstanding(action.cancel)
 
-/** Of a device's open actions those that are in the way of another one of this type. */
+/** Of a device's open actions those that are in the way of another one of this type. An offboarding goes with nothing else. */
 export const inTheWay = (open: readonly Action[], type: ActionType): readonly Action[] =>
-  open.filter((action) => action.type === type && isInTheWay(action))
+  open.filter(
+    (action) => (type === 'Offboard' || [type, 'Offboard'].includes(action.type)) && isInTheWay(action),
+  )
 
 /** @throws Refusal ActiveRequestAlreadyExists with the reference's own text, which clients match on. */
 export function refuseSecond(others: readonly Action[]): void {
@@ -33,17 +34,29 @@ export const isSame = (action: Action, asked: Pick<Action, 'type' | 'scope' | 'p
   action.scope === asked.scope &&
   canonical(action.parameters) === canonical(asked.parameters)
 
-/** @throws Refusal DisallowedOperation of a device that is out of service */
-export function refuseRetired({ id, retiredAt }: Pick<Device, 'id' | 'retiredAt'>, type: ActionType): void {
-  if (retiredAt === null) return
-  throw new Refusal('DisallowedOperation', `${type} is not possible: machine ${id} was retired.`)
+/** @throws Refusal DisallowedOperation of a device that is out of service, or has left by itself */
+export function refuseGone(
+  { id, retiredAt, offboardedAt }: Pick<Device, 'id' | 'retiredAt' | 'offboardedAt'>,
+  type: ActionType,
+): void {
+  const how = retiredAt !== null ? 'retired' : offboardedAt !== null ? 'offboarded' : null
+  if (how !== null)
+    throw new Refusal('DisallowedOperation', `${type} is not possible: machine ${id} was ${how}.`)
 }
+
+/** Of these an agent need not say that it can do them: there are some that say nothing of what they have always done. */
+const takenForGranted: readonly ActionType[] = [
+  'LiveResponse',
+  'CollectInvestigationPackage',
+  'RunAntiVirusScan',
+]
 
 /** @throws Refusal when the device has said that it cannot do this. A device that has said nothing yet is believed able. */
 export function refuseUnable(capabilities: Capabilities, type: ActionType, platform: string | null): void {
   const capability = capabilities[type]
-  // What stands is told in words of its own, which an agent that does not name it cannot read.
-  if (capability === undefined && !isRunType(type) && Object.keys(capabilities).length > 0)
+  // An agent that does not name what came later could not even read the order.
+  const isNamed = takenForGranted.includes(type) || Object.keys(capabilities).length === 0
+  if (capability === undefined && !isNamed)
     throw new Refusal('ClientVersionNotSupported', `${type} needs a newer agent on the device.`)
   if (capability === undefined || capability.able) return
   switch (capability.why) {
@@ -63,9 +76,7 @@ export function refuseUnable(capabilities: Capabilities, type: ActionType, platf
 }
 
 /** @throws Refusal always: nobody does this yet. The code is the one for a device that is not able (`wire.md` 13). */
-export function refuseAwaited(type: AwaitedType, platform: string | null): never {
-  if (type === 'Offboard' && platform === 'Linux')
-    throw new Refusal('OsPlatformNotSupported', `${type} is not supported on Linux.`)
+export function refuseAwaited(type: AwaitedType): never {
   throw new Refusal(
     'ClientVersionNotSupported',
     `${type} needs a newer agent; no agent that this server knows does it yet.`,

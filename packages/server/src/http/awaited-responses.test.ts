@@ -32,13 +32,6 @@ const rows: readonly Row[] = [
     newer('UnrestrictCodeExecution'),
   ],
   [
-    'offboard',
-    ['Machine.Offboard'],
-    comment,
-    'OsPlatformNotSupported',
-    /^Offboard is not supported on Linux/,
-  ],
-  [
     'StopAndQuarantineFile',
     quarantine,
     { ...comment, Sha1: sha1 },

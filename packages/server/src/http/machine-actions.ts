@@ -4,6 +4,7 @@ import { listActionEvents, listActions, listCancelRequests } from '../app/action
 import { readProgress } from '../app/actions/read-progress.ts'
 import { requestCollection } from '../app/actions/request-collection.ts'
 import { requestIsolation, requestRelease } from '../app/actions/request-isolation.ts'
+import { requestOffboarding } from '../app/actions/request-offboarding.ts'
 import { requestScan } from '../app/actions/request-scan.ts'
 import { requestLiveResponse } from '../app/actions/request-live-response.ts'
 import { packageLink, resultLink } from '../app/files/result-files.ts'
@@ -102,4 +103,6 @@ export const machineResponseHandlers: Handlers<typeof machineResponses> = {
   },
 
   unisolate: async (call) => entity(call.base, await requestRelease(call.app, readActionRequest(call))),
+
+  offboard: async (call) => entity(call.base, await requestOffboarding(call.app, readActionRequest(call))),
 }

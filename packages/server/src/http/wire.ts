@@ -177,7 +177,10 @@ export function toMachine(device: Device, now: Date): Machine {
     managedByStatus: 'Unknown',
     ipAddresses: facts === null ? [] : [...facts.ipAddresses],
     vmMetadata: null,
-    countermand: { isolation: toIsolation(device) },
+    countermand: {
+      offboardedDateTimeUtc: maybe(device.offboardedAt),
+      isolation: toIsolation(device),
+    },
   }
 }
 
@@ -274,4 +277,5 @@ export const toDeviceEntry = (device: Device): DeviceEntry => ({
   lastSeen: maybe(device.lastSeen),
   keyRevokedDateTimeUtc: maybe(device.keyRevokedAt),
   retiredDateTimeUtc: maybe(device.retiredAt),
+  offboardedDateTimeUtc: maybe(device.offboardedAt),
 })

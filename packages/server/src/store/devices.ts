@@ -149,6 +149,7 @@ const toRow = (device: Device): Omit<Insertable<DeviceRow>, 'tags' | 'device_val
   given_name: device.givenName,
   key_revoked_at: device.keyRevokedAt?.getTime() ?? null,
   retired_at: device.retiredAt?.getTime() ?? null,
+  offboarded_at: device.offboardedAt?.getTime() ?? null,
   posture:
     device.stance === firstStance
       ? null
@@ -175,6 +176,7 @@ const toDevice = (row: Found): Device => ({
   givenName: row.given_name,
   keyRevokedAt: row.key_revoked_at === null ? null : new Date(row.key_revoked_at),
   retiredAt: row.retired_at === null ? null : new Date(row.retired_at),
+  offboardedAt: row.offboarded_at === null ? null : new Date(row.offboarded_at),
   stance: stanceOf(row.posture),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })

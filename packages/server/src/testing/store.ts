@@ -130,6 +130,7 @@ export const deviceOf = (id: string): Device => ({
   givenName: null,
   keyRevokedAt: null,
   retiredAt: null,
+  offboardedAt: null,
   stance: firstStance,
 })
 

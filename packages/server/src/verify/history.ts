@@ -6,6 +6,7 @@ import type { Selectable } from 'kysely'
 import { stepsOf } from '../app/actions/request-action.ts'
 import type { Action, ActionEvent } from '../core/action-shape.ts'
 import { advance, issue } from '../core/action.ts'
+import { isFarewell } from '../core/offboard.ts'
 import { deviceNotes, isToldOfDevice, recordOf, type Recorded } from '../core/history.ts'
 import type { ActionRow, StatementRow } from '../store/schema.ts'
 import { toAction } from '../store/actions.ts'
@@ -36,6 +37,7 @@ export interface HistoryParts {
 interface Silence {
   key_revoked_at: number | null
   retired_at: number | null
+  offboarded_at: number | null
 }
 
 export class History {
@@ -48,13 +50,15 @@ export class History {
   readonly contradicting = new Set<string>()
   contradiction: Fault | null = null
   /** Since when the device may not speak, as its row has it too. */
-  readonly silence: Silence = { key_revoked_at: null, retired_at: null }
+  readonly silence: Silence = { key_revoked_at: null, retired_at: null, offboarded_at: null }
 
   private readonly parts: HistoryParts
   private hearing: Hearing | null = null
   /** What else the last step must have written down. */
   private due: readonly Recorded[] = []
   private before: Event | null = null
+  /** The offboarding by which the device has left with the statement that is looked at, and no event has told so. */
+  private farewell: string | null = null
   /** Numbers of the last statement and the last news, since the last enrolment. */
   private taken = { seq: 0, news: 0 }
 
@@ -87,6 +91,10 @@ export class History {
     const [due] = this.due
     if (due !== undefined)
       throw new Fault(kind, where, `"${due.kind}" must follow the event before, and does not`)
+    if (this.farewell !== null) {
+      const what = `with action ${this.farewell} the device has left, and no event tells so`
+      throw new Fault(kind, where, what)
+    }
     this.hearing?.close(kind, where)
   }
 
@@ -106,7 +114,7 @@ export class History {
     const signed = readStatement(kept)
     this.heard.set(digest, this.signer(signed, row.chain))
     if (Object.values(this.silence).some((since) => since !== null)) {
-      const what = 'it was taken though the device was retired, or its key revoked, before'
+      const what = 'it was taken though the device was retired or offboarded, or its key revoked, before'
       throw new Fault('forged statement', signed.where, what)
     }
     if (kept.at !== row.at) {
@@ -162,6 +170,7 @@ export class History {
     if (first === undefined)
       throw new Fault('rewritten history', where, 'by the rules nothing is written down of it')
     this.actions.set(id, { action: after, last: row.n })
+    if (isFarewell(known.action, after)) this.farewell = id
     this.due = due
     checkNote(row, data, first)
   }
@@ -246,13 +255,19 @@ export class History {
     switch (row.kind) {
       case 'device.enrolled':
         this.taken = { seq: 0, news: 0 }
-        Object.assign(this.silence, { key_revoked_at: null, retired_at: null })
+        Object.assign(this.silence, { key_revoked_at: null, retired_at: null, offboarded_at: null })
         return
       case 'device.key_revoked':
         this.silence.key_revoked_at = row.at
         return
       case 'device.retired':
         this.silence.retired_at = row.at
+        return
+      case 'device.offboarded':
+        if (this.hearing === null || this.farewell === null || data.action !== this.farewell)
+          throw forged('its statement does not say that the device has left')
+        this.farewell = null
+        this.silence.offboarded_at = row.at
         return
       case 'device.cloned':
         if (data.digest !== row.statement || data.seq !== said?.seq)

@@ -67,9 +67,9 @@ export function checkKeyOfRow(device: Selectable<DeviceRow>, last: DeviceKey | u
 /** What keeps a device from speaking stands in its row and in its events. @throws Fault */
 export function checkSilenceOfRow(
   device: Selectable<DeviceRow>,
-  told: Pick<DeviceRow, 'key_revoked_at' | 'retired_at'>,
+  told: Pick<DeviceRow, 'key_revoked_at' | 'retired_at' | 'offboarded_at'>,
 ): void {
-  for (const name of ['key_revoked_at', 'retired_at'] as const) {
+  for (const name of ['key_revoked_at', 'retired_at', 'offboarded_at'] as const) {
     if (device[name] === told[name]) continue
     const what = `its ${name} is ${device[name]}, and by its events it is ${told[name]}`
     throw new Fault('changed row', 'devices: its row', what)

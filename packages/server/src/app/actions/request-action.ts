@@ -11,14 +11,7 @@ import type { Action, Order } from '../../core/action-shape.ts'
 import type { Device } from '../../core/device.ts'
 import { Refusal } from '../../core/errors.ts'
 import { refuseBeyondPlan, refuseSilent, type Policies } from '../../core/policies.ts'
-import {
-  inTheWay,
-  isInTheWay,
-  isSame,
-  refuseRetired,
-  refuseSecond,
-  refuseUnable,
-} from '../../core/request.ts'
+import { inTheWay, isInTheWay, isSame, refuseGone, refuseSecond, refuseUnable } from '../../core/request.ts'
 import { onceOf, sameAsBefore } from './once.ts'
 import { supersede } from './supersede.ts'
 import type { App } from '../ports.ts'
@@ -102,7 +95,7 @@ export async function issueAction(
   const { machineId, once } = request
   const device = await rooms.devices.find(machineId)
   if (device === null) throw new Refusal('ResourceNotFound', `Machine ${machineId} was not found`)
-  refuseRetired(device, what.type)
+  refuseGone(device, what.type)
   refuseUnable(device.capabilities, what.type, device.facts?.osPlatform ?? null)
   const parameters = await what.parametersOf(device)
   const action =
