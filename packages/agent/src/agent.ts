@@ -10,12 +10,14 @@ import {
 } from '@countermand/contract'
 import { trustOnly } from './connection.ts'
 import type { Host } from './host/host.ts'
-import { EnrolmentError, caOf, enrol, readIdentity, serverIn, type Identity } from './identity.ts'
+import { NotEnrolled, caOf, enrol, readIdentity, serverIn, type Identity } from './identity.ts'
 import { openJournal, type Journal } from './journal.ts'
 import { openLoop, type Loop } from './loop.ts'
 import { openNews, type NewsLog } from './news.ts'
+import { openDeparture } from './offboard/departure.ts'
+import { destroyLeftKey, epitaph, giveUpIdentity, readTombstone } from './offboard/tombstone.ts'
 import { listHeld, obey } from './orders.ts'
-import { openContainment, whyNot } from './posture/containment.ts'
+import { openContainment, openOffboarding, whyNot } from './posture/containment.ts'
 import { beforeAnything, openPosture, type OpenPosture } from './posture/open.ts'
 import { openPulse } from './pulse.ts'
 import { recover } from './recover.ts'
@@ -39,16 +41,20 @@ export interface AgentOptions {
   readonly log: (line: string) => void
 }
 
-/** Runs a device until the signal; what it runs for others goes on. @throws EnrolmentError without identity and token. */
+/**
+ * Runs a device until the signal; what it runs for others goes on. Or until it was offboarded: then it has no identity any more.
+ * @throws NotEnrolled without identity and token, EnrolmentError where that token leads nowhere
+ */
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   await beforeAnything(options)
   const able = capabilitiesFor(options, await serverOf(options))
   const self = async () => ({ facts: await factsOf(host), capabilities: await able() })
   const identity = await identityOf(options, self)
+  const { keyThumbprint } = identity
   const journal = await openJournal(dataFolder)
   const sync = await Sync.open(dataFolder, identity)
-  const news = await openNews(dataFolder, identity.keyThumbprint, sync.acknowledged)
+  const news = await openNews(dataFolder, keyThumbprint, sync.acknowledged)
   let ticket: string | null = null
   // What stands is put back before there is a loop.
   const started: { loop: Loop | null } = { loop: null }
@@ -59,9 +65,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
     whyNot: async () => whyNot((await able()).Isolate),
     syncSoon: () => started.loop?.soon(),
   })
+  const departure = await openDeparture({ journal, posture, keyThumbprint, host, log })
   const transfer = openTransfer({ server: identity.server, ticket: () => ticket, renew: () => loop.soon() })
-  const runner = openRunner({ journal, news, host, transfer, log, syncSoon: () => loop.soon() })
+  const runner = openRunner({ journal, news, host, transfer, departure, log, syncSoon: () => loop.soon() })
   const retold = new Set<string>()
+  const leaving = openLeaving(options, identity)
   const loop = openLoop({
     sync,
     log,
@@ -71,24 +79,68 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
       ticket = reply.ticket
     },
     hasNews: () => news.pending().length > 0,
+    isOver: async (isRefused) => leaving.note(await departure.over({ runner, news }, isRefused)),
     obey: (answer) => obey({ journal, news, runner, host, retold, posture }, answer, sync.epoch),
   })
   started.loop = loop
   await recover({ journal, news, runner })
+  const until = AbortSignal.any([signal, leaving.signal])
+  const wakeUps = listenFor(loop, { server: identity.server, ticket: () => ticket, sync }, until)
   const pulse = openPulse({ runner, syncSoon: () => loop.soon(), now: () => host.bootSeconds() * 1000 })
-  const wakeUps = listen({
-    server: identity.server,
-    ticket: () => ticket,
+  await loop.run(signal)
+  pulse.stop()
+  await runner.shutdown()
+  posture.stop()
+  await wakeUps
+  await leaving.finish()
+}
+
+interface Listening {
+  readonly server: string
+  readonly ticket: () => string | null
+  readonly sync: Sync
+}
+
+const listenFor = (loop: Loop, { server, ticket, sync }: Listening, signal: AbortSignal): Promise<void> =>
+  listen({
+    server,
+    ticket,
     seen: () => sync.seen,
     wake: () => loop.soon(),
     listening: (isListening) => loop.setListening(isListening),
     signal,
   })
-  await loop.run(signal)
-  pulse.stop()
-  posture.stop()
-  await runner.shutdown()
-  await wakeUps
+
+interface Leaving {
+  /** Fires once it has left. */
+  readonly signal: AbortSignal
+  /** `action`: by which it has left; null while it has not. */
+  note(action: string | null): boolean
+  /** The last of all: the identity is given up, if it has left. */
+  finish(): Promise<void>
+}
+
+function openLeaving({ dataFolder, host, log }: AgentOptions, { machineId, ...who }: Identity): Leaving {
+  const left = new AbortController()
+  let by: string | null = null
+  return {
+    signal: left.signal,
+    note: (action) => {
+      by = action
+      if (by !== null) left.abort()
+      return by !== null
+    },
+    finish: async () => {
+      if (by === null) return
+      const offboarded = { at: host.now(), action: by, key: who.keyThumbprint }
+      const tombstone = { machineId, server: who.server, offboarded }
+      await giveUpIdentity(dataFolder, tombstone)
+      log(epitaph(tombstone))
+      log(
+        `What it has done is kept in ${dataFolder}. Nothing starts this agent again but its service: disable that.`,
+      )
+    },
+  }
 }
 
 interface Saying {
@@ -136,12 +188,15 @@ async function enrolled(
   options: AgentOptions,
   self: { facts: Facts; capabilities: Capabilities },
 ): Promise<Identity> {
-  const { enrolmentToken, dataFolder } = options
-  if (enrolmentToken === null) {
-    throw new EnrolmentError(
-      `No identity in ${join(dataFolder, 'identity.json')}: start once with --enrol TOKEN.`,
-    )
-  }
+  const { enrolmentToken, dataFolder, log } = options
+  const tombstone = await readTombstone(dataFolder)
+  if (tombstone !== null) await destroyLeftKey(dataFolder)
+  const why =
+    tombstone === null
+      ? `No identity in ${join(dataFolder, 'identity.json')}: start once with --enrol TOKEN.`
+      : epitaph(tombstone)
+  if (enrolmentToken === null) throw new NotEnrolled(why)
+  if (tombstone !== null) log(why)
   return enrol(dataFolder, enrolmentToken, self)
 }
 
@@ -153,6 +208,7 @@ async function factsOf(host: Host): Promise<Facts> {
 function capabilitiesFor(options: AgentOptions, server: string | null): () => Promise<Capabilities> {
   const { switchedOff, host } = options
   const containment = openContainment(options)
+  const offboarding = openOffboarding(options)
   const off = {
     able: false as const,
     why: 'switched_off' as const,
@@ -168,6 +224,7 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
         'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
       Isolate: isolation,
       Unisolate: isolation,
+      Offboard: await offboarding(server),
     }
     return Object.fromEntries(
       actionTypes.map((type) => [type, switchedOff.includes(type) ? off : capabilities[type]]),

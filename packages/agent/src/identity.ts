@@ -16,6 +16,7 @@ import { makeFolder, removeFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
 import { plainly } from './trouble.ts'
 import { digestOf } from './news.ts'
+import { isTombstone, type Tombstone } from './offboard/tombstone.ts'
 import { openOrder } from './verify.ts'
 
 export interface Identity {
@@ -45,12 +46,15 @@ interface Stored {
 
 export class EnrolmentError extends Error {}
 
+/** Nobody can help it but a person, with a token. */
+export class NotEnrolled extends EnrolmentError {}
+
 const fileOf = (dataFolder: string): string => join(dataFolder, 'identity.json')
 
-/** The identity of an earlier enrolment; null where there was none. */
+/** The identity of an earlier enrolment; null where there was none, or it was given up. */
 export async function readIdentity(dataFolder: string): Promise<Identity | null> {
-  const stored = await readJson<Stored>(fileOf(dataFolder))
-  return stored === null ? null : toIdentity(stored)
+  const stored = await readJson<Stored & Partial<Tombstone>>(fileOf(dataFolder))
+  return stored === null || isTombstone(stored) ? null : toIdentity(stored)
 }
 
 /**

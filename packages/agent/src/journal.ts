@@ -39,12 +39,20 @@ export interface Record {
   readonly stand: Stand | null
   /** When the cancel was taken. */
   readonly cancelledAt: string | null
+  /** When an offboarding passed the point from which there is no way back, and which key of this device it gives up. */
+  readonly committed: Committed | null
   /** How long its processes are given between being asked to end and being killed. */
   readonly graceMs: number
   /** They have been asked: an end from here on is the cancel's doing. */
   readonly isAsked: boolean
   /** How it ended, as it is told. */
   readonly outcome: News | null
+}
+
+export interface Committed {
+  readonly at: string
+  /** Thumbprint. */
+  readonly key: string
 }
 
 /** Longer than the oldest backup that a server may be restored from: until then a finished action is still known. */
@@ -57,7 +65,10 @@ export interface Journal {
   accept(offer: Offer): Promise<boolean>
   /** True for the one who made the file; what it says is on disk either way. */
   decide(id: string, verdict: Verdict): Promise<boolean>
-  takeCancel(id: string, taken: { readonly at: string; readonly graceMs: number }): Promise<void>
+  /** False where the action had passed its commit point before. */
+  takeCancel(id: string, taken: { readonly at: string; readonly graceMs: number }): Promise<boolean>
+  /** Makes the file that a cancel would make: false where one was there before. */
+  commit(id: string, committed: Committed): Promise<boolean>
   /** What runs is about to be asked to end. On disk first: an end after it is the cancel's doing. */
   ask(id: string, at: string): Promise<void>
   /** A step is over, or is about to begin. */
@@ -125,16 +136,16 @@ const stepsIn = (
   folderOf: (id: string) => string,
 ): Pick<
   Journal,
-  'accept' | 'decide' | 'takeCancel' | 'ask' | 'stand' | 'promise' | 'promised' | 'conclude'
+  'accept' | 'decide' | 'takeCancel' | 'commit' | 'ask' | 'stand' | 'promise' | 'promised' | 'conclude'
 > => ({
   accept: async (offer) => {
     await makeFolder(folderOf(offer.id))
     return createExclusively(join(folderOf(offer.id), 'offer.json'), JSON.stringify(offer))
   },
   decide: (id, verdict) => createExclusively(join(folderOf(id), 'verdict.json'), JSON.stringify(verdict)),
-  takeCancel: async (id, taken) => {
-    await createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify(taken))
-  },
+  takeCancel: (id, taken) => createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify(taken)),
+  commit: (id, committed) =>
+    createExclusively(join(folderOf(id), 'cancel.json'), JSON.stringify({ committed })),
   ask: async (id, at) => {
     await createExclusively(join(folderOf(id), 'asked.json'), JSON.stringify({ at }))
   },
@@ -183,12 +194,13 @@ async function readRecord(folder: string): Promise<Record | null> {
   const [verdict, stand, cancel, asked, outcome] = await Promise.all([
     readJson<Verdict>(join(folder, 'verdict.json'), folder),
     readJson<Stand>(join(folder, 'stand.json'), folder),
-    readJson<{ at: string; graceMs?: number }>(join(folder, 'cancel.json'), folder),
+    readJson<{ at?: string; graceMs?: number; committed?: Committed }>(join(folder, 'cancel.json'), folder),
     readJson<{ at: string }>(join(folder, 'asked.json'), folder),
     readJson<News>(join(folder, 'outcome.json'), folder),
   ])
   const cancelled = {
     cancelledAt: cancel?.at ?? null,
+    committed: cancel?.committed ?? null,
     graceMs: cancel?.graceMs ?? 0,
     isAsked: asked !== null,
   }

@@ -23,6 +23,10 @@ export const killPoints = {
   'posture-candidate': 'How the host is to stand is on disk, and has not been made so.',
   'posture-applied': 'The host stands as it is to, and nothing says so yet.',
   'posture-confirmed': 'That it stands is on disk, and not in the news.',
+  'postures-off': 'Nothing stands on the host any more; the commit of the offboarding is not in the journal.',
+  committed: 'The commit of the offboarding is in the journal; nothing says so yet.',
+  'key-doomed': 'The identity is a tombstone; the key lies beside it, and has not been overwritten.',
+  'key-destroyed': 'The key is gone; the agent is still there.',
   'orders-obeyed': 'All of a reply is on disk, and its nonce is not spent.',
   'dropped-half-way': 'The offer is gone from the folder of a finished action, the rest is not.',
 } as const satisfies Readonly<Record<string, string>>

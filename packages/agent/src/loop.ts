@@ -1,7 +1,7 @@
 /** The only endless loop: a wake-up, a timer or news → sync → obey. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { killPoint } from './kill-points.ts'
-import { TwoHistories, type Answer, type Self, type Sync } from './sync.ts'
+import { KeyRefused, TwoHistories, type Answer, type Self, type Sync } from './sync.ts'
 import { Damaged, certificateTrouble, diskTrouble, plainly } from './trouble.ts'
 
 /** With a stream that lives, wake-ups come by it; without one the device asks. */
@@ -15,6 +15,8 @@ export interface LoopParts {
   readonly hasNews: () => boolean
   readonly obey: (answer: Answer) => Promise<void>
   readonly answered: (answer: Answer) => void
+  /** Is there nothing more to be said, ever? `isRefused`: the server does not take this device's key. */
+  readonly isOver: (isRefused: boolean) => Promise<boolean>
   readonly log: (line: string) => void
 }
 
@@ -22,6 +24,7 @@ export interface Loop {
   /** Sync as soon as the one under way, if any, is done. */
   soon(): void
   setListening(isListening: boolean): void
+  /** Until the signal, or until it is over. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -58,7 +61,9 @@ export function openLoop(parts: LoopParts): Loop {
           const { isRepeated } = await once(parts)
           if (isRepeated || parts.hasNews()) wanted = true
           failures = 0
+          if (await isOver(parts, false)) return
         } catch (thrown) {
+          if (thrown instanceof KeyRefused && (await isOver(parts, true))) return
           failures += 1
           wanted = true
           report(parts, thrown, failures)
@@ -69,6 +74,13 @@ export function openLoop(parts: LoopParts): Loop {
     },
   }
 }
+
+/** What the host does not let go of yet is tried again with the next try. */
+const isOver = ({ isOver: ask, log }: LoopParts, isRefused: boolean): Promise<boolean> =>
+  ask(isRefused).catch((thrown: unknown) => {
+    log(`this device cannot leave yet: ${plainly(thrown)}`)
+    return false
+  })
 
 async function once({ sync, self, obey, answered }: LoopParts): Promise<Answer> {
   const answer = await sync.exchange(self)

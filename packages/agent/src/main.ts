@@ -10,7 +10,7 @@ import { openFirewall } from './host/firewall/firewall.ts'
 import { bootId, bootSeconds } from './host/clock.ts'
 import { openHost } from './host/host.ts'
 import { FolderInUse, lockFolder } from './host/lock.ts'
-import { readIdentity } from './identity.ts'
+import { NotEnrolled, readIdentity } from './identity.ts'
 import { armKillPoint } from './kill-points.ts'
 import { carryOut, type Command } from './posture/commands.ts'
 import { pretendFirewall } from './pretend/firewall.ts'
@@ -40,6 +40,8 @@ async function main(): Promise<void> {
     await runAgent({ ...config, host, log }, leaving.signal)
   } finally {
     lock.release()
+    // It would keep this process, although nobody listens any more.
+    if (config.tied) process.stdin.destroy()
   }
 }
 
@@ -84,7 +86,10 @@ async function takeFolder(folder: string): Promise<{ release(): void }> {
   }
 }
 
+/** EX_CONFIG of sysexits(3): to start it again would not help, and a service manager need not try. */
+const needsAPerson = 78
+
 main().catch((thrown: unknown) => {
   console.error(thrown instanceof Error ? thrown.message : thrown)
-  process.exit(1)
+  process.exit(thrown instanceof NotEnrolled ? needsAPerson : 1)
 })

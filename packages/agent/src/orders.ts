@@ -58,11 +58,12 @@ async function cancel(
   if (record.outcome !== null)
     return runner.holds(id) ? undefined : tellAgain({ news, retold }, record.outcome)
   if (record.cancelledAt !== null) return
+  if (record.committed !== null) return cannotStop({ news, retold }, id)
   const at = host.now()
   try {
     const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
     if (wasWithdrawn) killPoint('cancel-withdrawn')
-    await journal.takeCancel(id, { at, graceMs })
+    if (!(await journal.takeCancel(id, { at, graceMs }))) return await cannotStop({ news, retold }, id)
     killPoint('cancel-journalled')
     if (wasWithdrawn) return await withdraw({ journal, runner }, id)
   } catch (thrown) {
@@ -86,6 +87,15 @@ async function tellAgain(
   await news.tell(outcome)
 }
 
+/** An offboarding that has passed its commit point. Its end is told in a moment. */
+async function cannotStop({ news, retold }: Pick<OrderParts, 'news' | 'retold'>, id: string): Promise<void> {
+  const detail = 'the offboarding has passed its commit point: there is no way back on the device'
+  const word = `${id} cannot_stop`
+  if (retold.has(word)) return
+  await news.tell({ kind: 'cannot_stop', action: id, detail })
+  retold.add(word)
+}
+
 async function accept({ journal, news }: OrderParts, { offers }: Reply): Promise<readonly Record[]> {
   const taken: Record[] = []
   for (const offer of offers) {
@@ -107,6 +117,8 @@ async function letGo({ journal, news, runner, host }: OrderParts, id: string): P
   if (news.isPending(id)) return
   const record = await journal.find(id)
   if (record === null) return journal.settle(id)
+  // Kept: by it the next agent sees that this device has left, should this one not come to it.
+  if (record.committed !== null) return
   if (record.outcome !== null) return journal.drop(id)
   // The server has stopped waiting. The step that has begun goes on to its own end, and is told late; what has not is withdrawn, and
   // forgotten when that has been heard.

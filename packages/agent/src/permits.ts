@@ -4,7 +4,12 @@ import type { Host } from './host/host.ts'
 
 export interface Permits {
   readonly replace: (ids: readonly string[], sentAt: number | null) => void
-  readonly isFresh: (id: string) => boolean
+  /** `sentFrom`: by a statement that was not sent before, in seconds since boot. */
+  readonly isFresh: (id: string, sentFrom?: number) => boolean
+  /** From now on nothing is begun but this; null lets everything begin again. */
+  readonly only: (id: string | null) => void
+  /** Is the door open for it? Whatever has begun may go on. */
+  readonly mayBegin: (id: string) => boolean
   readonly change: () => Promise<void>
   readonly wakeAll: () => void
   readonly ask: () => void
@@ -13,6 +18,7 @@ export interface Permits {
 export function openPermits(host: Host, syncSoon: () => void): Permits {
   let given = new Set<string>()
   let since: number | null = null
+  let alone: string | null = null
   let waiting: (() => void)[] = []
   const wakeAll = (): void => {
     const woken = waiting
@@ -25,7 +31,16 @@ export function openPermits(host: Host, syncSoon: () => void): Permits {
       since = sentAt
       wakeAll()
     },
-    isFresh: (id) => given.has(id) && since !== null && (host.bootSeconds() - since) * 1000 < startWithinMs,
+    isFresh: (id, sentFrom = -Infinity) =>
+      given.has(id) &&
+      since !== null &&
+      since >= sentFrom &&
+      (host.bootSeconds() - since) * 1000 < startWithinMs,
+    only: (id) => {
+      alone = id
+      wakeAll()
+    },
+    mayBegin: (id) => alone === null || alone === id,
     change: () => new Promise((resolve) => void waiting.push(resolve)),
     wakeAll,
     ask: syncSoon,

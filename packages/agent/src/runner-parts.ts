@@ -1,6 +1,7 @@
 /** What whoever carries out actions is given, and what stops it. */
 import type { Host } from './host/host.ts'
 import type { Journal } from './journal.ts'
+import type { Departure } from './offboard/departure.ts'
 import type { NewsLog } from './news.ts'
 import type { Permits } from './permits.ts'
 import type { Transfer } from './transfer.ts'
@@ -10,6 +11,7 @@ export interface RunnerParts {
   readonly news: NewsLog
   readonly host: Host
   readonly transfer: Transfer
+  readonly departure: Departure
   /** There is news, or a permission is needed. */
   readonly syncSoon: () => void
   readonly log: (line: string) => void
@@ -21,4 +23,6 @@ export interface Stops {
   readonly givenUp: AbortSignal
   readonly leaving: AbortSignal
   readonly permits: Permits
+  /** Resolves once nothing runs but this action; throws as the signal does. */
+  readonly alone: (signal: AbortSignal) => Promise<void>
 }

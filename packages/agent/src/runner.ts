@@ -3,6 +3,7 @@
  * `cancel` and `shutdown` are two different stops: the first ends what runs and proves it, the second leaves it running for the
  * next agent to take up.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from '@countermand/contract'
 import type { Record } from './journal.ts'
 import { beforeAnotherTry } from './patience.ts'
@@ -36,6 +37,9 @@ interface Held {
   work: Promise<void>
 }
 
+/** How often it is looked whether something still runs. */
+const lookMs = 100
+
 export function openRunner(parts: RunnerParts): Runner {
   const held = new Map<string, Held>()
   const leaving = new AbortController()
@@ -43,6 +47,12 @@ export function openRunner(parts: RunnerParts): Runner {
   const end = (signal: AbortController | undefined): void => {
     permits.wakeAll()
     signal?.abort()
+  }
+  const alone = async (id: string, signal: AbortSignal): Promise<void> => {
+    permits.only(id)
+    while ([...held].some(([other, { task }]) => other !== id && task?.isWaiting !== true))
+      await pause(lookMs, undefined, { signal })
+    signal.throwIfAborted()
   }
   return {
     take: (record) => {
@@ -56,6 +66,7 @@ export function openRunner(parts: RunnerParts): Runner {
         givenUp: givenUp.signal,
         leaving: leaving.signal,
         permits,
+        alone: (signal: AbortSignal) => alone(id, signal),
       }
       held.set(id, one)
       one.work = carryOut(parts, record, stops, (task) => (one.task = task)).finally(() => held.delete(id))

@@ -262,6 +262,7 @@ test('news told while an unanswered statement is said again follows at once, not
       log: () => undefined,
       self: () => Promise.resolve({ ...self, news: news.pending() }),
       hasNews: () => news.pending().length > 0,
+      isOver: () => Promise.resolve(false),
       answered: () => undefined,
       obey: ({ reply }) => news.acknowledge(reply.acknowledged),
     })

@@ -61,6 +61,9 @@ export interface Answer {
 /** The server has said, signed, that this device's history is not the one it has taken. Only a new enrolment helps. */
 export class TwoHistories extends Error {}
 
+/** The server does not take what this device's key signs: it was revoked, or the device retired or offboarded there. */
+export class KeyRefused extends Error {}
+
 /** One device's side of the exchange, over one file. */
 export class Sync {
   private readonly file: string
@@ -162,6 +165,10 @@ async function post(url: string, body: string): Promise<string> {
   const response = await fetch(url, { method: 'POST', body, headers, signal: timeLimit(body.length) })
   const text = await response.text()
   if (response.status === 409) throw new TwoHistories(text)
-  if (!response.ok) throw new Error(`the server answered ${response.status}: ${text.slice(0, 500)}`)
+  const said = `the server answered ${response.status}: ${text.slice(0, 500)}`
+  // In the server's own words: what somebody between has to say by that number is no answer.
+  if (response.status === 401 && text.startsWith('{"error":{"code":"Unauthorized"'))
+    throw new KeyRefused(said)
+  if (!response.ok) throw new Error(said)
   return text
 }

@@ -16,6 +16,8 @@ import { endOf, type Since, type UnderWay } from './under-way.ts'
 type Start = Verdict & { readonly verdict: 'start' }
 
 export class Task {
+  /** Nothing of it has begun, and only the leave to begin is missing. */
+  isWaiting = false
   private readonly parts: RunnerParts
   private readonly record: Record
   private readonly stops: Stops
@@ -68,7 +70,7 @@ export class Task {
     this.scope = await host.scopes.make(this.id)
     killPoint('scope-made')
     const prepared = await this.prepare(0)
-    const mayStart = prepared instanceof Error ? !this.stops.cancelled.aborted : await this.permission()
+    const mayStart = prepared instanceof Error ? !this.stops.cancelled.aborted : await this.permission(true)
     const at = host.now()
     // A cancel whose own word could not be written yet: what it kept from starting is not to be called failed.
     if (!mayStart && this.stops.cancelled.aborted) await journal.decide(this.id, { verdict: 'withdrawn', at })
@@ -85,14 +87,34 @@ export class Task {
   }
 
   /** Waits for a permission that is fresh; false when the action was withdrawn or given up meanwhile, or the agent leaves. */
-  private async permission(): Promise<boolean> {
+  private async permission(isFirst: boolean): Promise<boolean> {
     const { permits, cancelled, givenUp, leaving } = this.stops
     for (;;) {
       if (cancelled.aborted || givenUp.aborted || leaving.aborted) return false
-      if (permits.isFresh(this.id)) return true
+      const isOpen = !isFirst || permits.mayBegin(this.id)
+      if (isOpen && permits.isFresh(this.id)) return true
+      const change = permits.change()
+      if (isOpen) permits.ask()
+      this.isWaiting = isFirst
+      await change
+      this.isWaiting = false
+    }
+  }
+
+  /** Waits for a permission by a statement that was sent from now on. */
+  private async leave(signal: AbortSignal): Promise<void> {
+    const { permits, givenUp } = this.stops
+    const from = this.parts.host.bootSeconds()
+    const over = new Promise<void>((resolve) =>
+      signal.addEventListener('abort', () => resolve(), { once: true }),
+    )
+    for (;;) {
+      signal.throwIfAborted()
+      if (givenUp.aborted) throw new CannotBeDone('the server had stopped waiting for this action')
+      if (permits.isFresh(this.id, from)) return
       const change = permits.change()
       permits.ask()
-      await change
+      await Promise.race([change, over])
     }
   }
 
@@ -142,7 +164,7 @@ export class Task {
     const prepared = await this.prepare(index)
     if (this.stops.cancelled.aborted) return this.stop().then(() => false)
     if (prepared instanceof Error) return this.failed(index, prepared.message).then(() => false)
-    if (!(await this.permission())) {
+    if (!(await this.permission(false))) {
       this.stops.leaving.throwIfAborted()
       const why = 'it was not begun: the server had stopped waiting for this action'
       await (this.stops.cancelled.aborted ? this.stop() : this.failed(index, why))
@@ -305,6 +327,24 @@ export class Task {
       look: (share, line) => (this.look = { share: share && Math.round(share * 1000) / 1000, line }),
       promise: (put) => journal.promise(offer.id, index, put),
       promised: () => journal.promised(offer.id, index),
+      askLeave: () => this.leave(signal),
+      departure: this.departure(),
+    }
+  }
+
+  private departure(): Run['departure'] {
+    const { id, stops } = this
+    const { departure } = this.parts
+    return {
+      ...departure,
+      alone: stops.alone,
+      takeOff: () => departure.takeOff(id),
+      commit: () => departure.commit(id),
+      isCommitted: () => departure.isCommitted(id),
+      stay: async () => {
+        stops.permits.only(null)
+        return departure.stay(id)
+      },
     }
   }
 }

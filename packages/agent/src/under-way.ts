@@ -1,5 +1,5 @@
 /** A step that has begun, up to its end: by itself, by its limit, or by a cancel. What is on disk decides which came first. */
-import type { Body, Found, Run, Step } from './executors/executor.ts'
+import { NotYet, type Body, type Found, type Run, type Step } from './executors/executor.ts'
 import { overLimit } from './executors/program.ts'
 import { isWrapper } from './host/scope/wrapper-text.ts'
 import type { Verdict } from './journal.ts'
@@ -51,6 +51,7 @@ export async function endOf(under: UnderWay): Promise<End | null> {
     return { ...found, overran, endedAt: step.work === 'program' ? endedAt : host.now() }
   } catch (thrown) {
     stops.leaving.throwIfAborted()
+    if (thrown instanceof NotYet) throw thrown
     const isCancelled = stop.aborted && stops.cancelled.aborted
     if (isCancelled && step.work !== 'program') return null
     const result = { result: null, endedAt: step.work === 'program' ? endedAt : host.now() }

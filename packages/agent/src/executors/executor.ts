@@ -34,11 +34,39 @@ export interface Run {
   /** What this step will have to take back, on disk before it acts. */
   promise(put: Put): Promise<void>
   promised(): Promise<Put | null>
+  /** Resolves once a reply lets this action go on whose statement was sent after this call. Throws as `signal` does, or `CannotBeDone`. */
+  askLeave(): Promise<void>
+  /** Of an offboarding. */
+  readonly departure: Departure
+}
+
+/** What an offboarding asks of the agent itself. */
+export interface Departure {
+  /** Resolves once nothing else runs; nothing else is begun from the call on, until `stay`. */
+  alone(signal: AbortSignal): Promise<void>
+  /** Nothing stands on this host when it resolves, and nothing is made to until `stay`. Safe to call twice. */
+  takeOff(): Promise<void>
+  /** The point from which there is no way back, on disk when it resolves. False where a cancel was there first. */
+  commit(): Promise<boolean>
+  isCommitted(): Promise<boolean>
+  /** What stood is to be put back by nobody: not by a later agent, nor at the next boot. */
+  forget(): Promise<void>
+  /** The host stands as it did, read back, and others may begin. True where something had been taken off. Safe to call twice. */
+  stay(): Promise<boolean>
 }
 
 /** An order that cannot be carried out, in words for whoever gave it. */
 export class CannotBeDone extends Error {
   override readonly name = 'CannotBeDone'
+}
+
+/** What has to be done, and cannot be now: the action is taken up again from the journal. */
+export class NotYet extends Error {
+  override readonly name = 'NotYet'
+
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+  }
 }
 
 /** What the host says in plain words is an answer to whoever gave the order. */

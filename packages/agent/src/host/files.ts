@@ -66,6 +66,20 @@ export async function removeFolder(path: string): Promise<void> {
   await syncFolder(dirname(path))
 }
 
+/** Overwrites a file where it lies and removes it, on disk when this resolves. One that is not there is no error. */
+export async function shred(path: string): Promise<void> {
+  const file = await open(path, 'r+').catch(unlessGone)
+  if (file === null) return
+  try {
+    const { size } = await file.stat()
+    await file.write(Buffer.alloc(size), 0, size, 0)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await removeFolder(path)
+}
+
 /** Cuts a file down to its first `maxBytes` and says whether it was longer. Who appends to it goes on after the cut. */
 export async function trimFile(path: string, maxBytes: number): Promise<boolean> {
   const file = await open(path, 'r+')

@@ -7,6 +7,7 @@ import { Posture, type PostureParts } from './posture.ts'
 import { releasedFile } from './released-file.ts'
 import { restore } from './restore.ts'
 import { pinServer } from './server-name.ts'
+import { openStanding, type Standing } from './standing.ts'
 
 const lookMs = 1_000
 
@@ -15,29 +16,23 @@ interface OpenParts extends Pick<PostureParts, 'news' | 'server' | 'whyNot' | 's
   readonly host: Host
 }
 
-export interface OpenPosture extends Pick<Posture, 'take' | 'answered' | 'newEpoch' | 'report'> {
+export interface OpenPosture extends Omit<Standing, 'tick' | 'close'> {
   stop(): void
 }
 
 /** Stands as it did when this resolves, as far as the kernel lets it. */
 export async function openPosture({ dataFolder, host, ...parts }: OpenParts): Promise<OpenPosture> {
-  const posture = await Posture.open({
-    ...parts,
-    host,
-    firewall: host.firewall,
-    file: postureFile(dataFolder),
-    released: releasedFile(dataFolder),
-    pin: (addresses, only) => pinServer(parts.server, addresses, only),
-  })
-  const timer = setInterval(() => void posture.tick(), lookMs)
+  const { firewall } = host
+  const pin: PostureParts['pin'] = (addresses, only) => pinServer(parts.server, addresses, only)
+  const [file, released] = [postureFile(dataFolder), releasedFile(dataFolder)]
+  const open = (): Promise<Posture> => Posture.open({ ...parts, host, firewall, file, released, pin })
+  const standing = await openStanding({ ...parts, dataFolder, firewall, pin, open })
+  const timer = setInterval(() => void standing.tick(), lookMs)
   return {
-    take: (document) => posture.take(document),
-    answered: (answer) => posture.answered(answer),
-    newEpoch: () => posture.newEpoch(),
-    report: () => posture.report(),
+    ...standing,
     stop: () => {
       clearInterval(timer)
-      posture.close()
+      void standing.close()
     },
   }
 }

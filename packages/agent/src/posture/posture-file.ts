@@ -1,7 +1,7 @@
 /** What of the host's posture must outlive this process: one file, replaced as a whole. */
 import { join } from 'node:path'
 import { canonical, type News, type Posture } from '@countermand/contract'
-import { writeDurably } from '../host/files.ts'
+import { removeFolder, writeDurably } from '../host/files.ts'
 import { readJson } from '../journal.ts'
 
 /** A document that is to stand, and does not yet. */
@@ -31,8 +31,13 @@ export interface PostureFile {
   write(state: PostureState): Promise<void>
 }
 
+const pathIn = (dataFolder: string): string => join(dataFolder, 'posture.json')
+
+/** As if this device had never been told how to stand. */
+export const dropPosture = (dataFolder: string): Promise<void> => removeFolder(pathIn(dataFolder))
+
 export const postureFile = (dataFolder: string): PostureFile => {
-  const path = join(dataFolder, 'posture.json')
+  const path = pathIn(dataFolder)
   return {
     read: () => readJson<PostureState>(path),
     write: (state) => writeDurably(path, JSON.stringify(state)),
@@ -54,6 +59,10 @@ export const begin: PostureState = {
   toTell: [],
   releasedNonce: null,
 }
+
+/** What is to stand: confirmed, or on its way there. */
+export const wantedOf = (state: PostureState | null): Posture =>
+  state?.candidate?.document ?? state?.confirmed ?? nothing
 
 export const isolates = ({ isolation }: Posture): boolean => isolation.type !== 'None'
 

@@ -147,6 +147,11 @@ export class Posture {
     this.arrange()
   }
 
+  /** Resolves once what was under way is done. */
+  done(): Promise<void> {
+    return this.turn
+  }
+
   private async look(): Promise<void> {
     if (isolates(this.wanted)) await this.takeRelease()
     this.judgeDeadline()

@@ -26,6 +26,8 @@ const fileOf = (dataFolder: string): string => join(dataFolder, 'challenge.json'
 export const openChallenge = (dataFolder: string): Promise<Release | null> =>
   readJson<Release>(fileOf(dataFolder))
 
+export const dropChallenge = (dataFolder: string): Promise<void> => removeFolder(fileOf(dataFolder))
+
 /** A fresh challenge in its text form; the one before it is worth nothing any more. @throws NotReleased where nothing stands. */
 export async function challenge(parts: ReleaseParts): Promise<string> {
   const generation = await standing(parts)
@@ -53,7 +55,7 @@ export async function release(parts: ReleaseParts, answer: string): Promise<void
   await releasedFile(dataFolder).write({ generation: asked.generation, nonce: asked.nonce, at: now() })
   await firewall.apply(null)
   // Last: should the kernel refuse, the same answer may be tried again.
-  await removeFolder(fileOf(dataFolder))
+  await dropChallenge(dataFolder)
 }
 
 /** The generation that stands; of an agent that is new here and found a barrier, 0. @throws NotReleased where nothing stands. */

@@ -2,6 +2,7 @@
 import type { Allowed, Posture as Document } from '@countermand/contract'
 import type { Firewall } from '../host/firewall/types.ts'
 import type { Identity } from '../identity.ts'
+import { epitaph, readTombstone } from '../offboard/tombstone.ts'
 import { plainly } from '../trouble.ts'
 import { barrierOf } from './barrier.ts'
 import { isolates, nothing, postureFile, type PostureState } from './posture-file.ts'
@@ -20,10 +21,13 @@ export async function status(parts: StatusParts): Promise<readonly string[]> {
   const released = await releasedFile(dataFolder).read()
   const isLifted = released !== null && released.nonce !== state?.releasedNonce
   const challenge = await openChallenge(dataFolder)
+  const tombstone = await readTombstone(dataFolder)
   const wanted = isLifted ? nothing : (state?.candidate?.document ?? state?.confirmed ?? null)
   return [
     identity === null
-      ? 'This device is enrolled nowhere.'
+      ? tombstone === null
+        ? 'This device is enrolled nowhere.'
+        : epitaph(tombstone)
       : `This is device ${identity.machineId} of ${identity.server}.`,
     ...(state === null ? ['No server has ever said how this host is to stand.'] : stands(state, isLifted)),
     ...(released !== null && isLifted

@@ -7,6 +7,8 @@ import { openJournal, type Journal } from '../journal.ts'
 import { openNews, type NewsLog } from '../news.ts'
 import { obey } from '../orders.ts'
 import { recover } from '../recover.ts'
+import { openDeparture, type Departure } from '../offboard/departure.ts'
+import { openStanding, type Standing } from '../posture/standing.ts'
 import { openPosture } from './posture.ts'
 import { openRunner, type Runner } from '../runner.ts'
 import type { Transfer } from '../transfer.ts'
@@ -19,6 +21,8 @@ export interface Parts {
   readonly news: NewsLog
   readonly runner: Runner
   readonly host: Host
+  readonly posture: Standing
+  readonly departure: Departure
   /** How often it has asked for a sync. */
   readonly asked: () => number
   /** Obeys a reply, sent `ageSeconds` ago. */
@@ -35,6 +39,8 @@ export interface PartsOptions {
   /** Stands between the script and its start: what the server is slow to send. */
   readonly fetch?: () => Promise<void>
   readonly deliver?: (content: Buffer) => Promise<void> | void
+  /** Thumbprint of this incarnation's key. */
+  readonly key?: string
   /** Puts something between the parts, to let them die. */
   readonly wrap?: <T extends object>(part: T, name: string) => T
 }
@@ -51,17 +57,33 @@ export async function openParts(
   const host = machine.host(folder)
   const scopes = wrap(host.scopes, 'scopes')
   const puts = wrap(host.puts, 'puts')
+  const firewall = wrap(host.firewall, 'firewall')
   let asked = 0
+  const posture = await openStanding({
+    dataFolder: folder,
+    firewall,
+    server: 'https://server.example',
+    pin: () => undefined,
+    syncSoon: () => undefined,
+    open: () => openPosture(folder, machine, { news, firewall }),
+  })
+  const departure = await openDeparture({
+    journal,
+    posture,
+    keyThumbprint: options.key ?? genesis,
+    host,
+    log: () => undefined,
+  })
   const runner = openRunner({
     journal,
     news,
     host: { ...host, scopes, puts },
     transfer: wrap(fakeTransfer(options), 'transfer'),
+    departure,
     syncSoon: () => (asked += 1),
     log: () => undefined,
   })
   await recover({ journal, news, runner })
-  const posture = await openPosture(folder, machine, { news })
   const retold = new Set<string>()
   const order: Parts['order'] = (given, ageSeconds = 0) => {
     const sentAt = ageSeconds === null ? null : machine.seconds - ageSeconds
@@ -76,6 +98,8 @@ export async function openParts(
     news,
     runner,
     host,
+    posture,
+    departure,
     order,
     asked: () => asked,
     start: async (id, runLimitMs) => {

@@ -13,6 +13,8 @@ export interface AgentOptions {
   readonly caFile: string | null
   readonly pretend: boolean
   readonly allowContainment: boolean
+  /** Why it is not to be started again; null where it is. */
+  readonly whyNotAgain: () => Promise<string | null>
   readonly say: (line: string) => void
 }
 
@@ -42,8 +44,13 @@ export function startAgent(options: AgentOptions): () => Promise<void> {
         if (stopping) return
         failures = Date.now() - began > 60_000 ? 0 : failures + 1
         const pauseMs = Math.min(500 * 2 ** failures, longestPauseMs)
-        options.say(`the agent ended (${signal ?? `exit ${code}`}); starting it again in ${pauseMs / 1000} s`)
-        again = setTimeout(start, pauseMs)
+        const how = `the agent ended (${signal ?? `exit ${code}`})`
+        const startAgain = (why: string | null): void => {
+          if (stopping) return
+          options.say(why ?? `${how}; starting it again in ${pauseMs / 1000} s`)
+          if (why === null) again = setTimeout(start, pauseMs)
+        }
+        void options.whyNotAgain().then(startAgain, () => startAgain(null))
       })
     })
   }

@@ -25,8 +25,14 @@ export async function startLocalAgent(
   say: (line: string) => void,
 ): Promise<LocalAgent> {
   const dataFolder = join(config.dataFolder, 'agent')
+  const whyNotAgain = (): Promise<string | null> => whyOffboarded(dataFolder)
   const enrolled = await enrolledId(dataFolder)
   const machineId = enrolled ?? known ?? (await announceDevice(app, hostname()))
+  const why = await whyNotAgain()
+  if (why !== null) {
+    say(`agent: ${why}`)
+    return { machineId, stop: () => Promise.resolve() }
+  }
   const before = await lastSeen(app, machineId)
   const stop = startAgent({
     dataFolder,
@@ -35,6 +41,7 @@ export async function startLocalAgent(
     caFile: config.caFile,
     pretend: config.agent === 'pretend',
     allowContainment: config.allowContainment,
+    whyNotAgain,
     say: (line) => say(`agent: ${line}`),
   })
   const until = performance.now() + agentWithinMs
@@ -42,12 +49,29 @@ export async function startLocalAgent(
   return { machineId, stop }
 }
 
-/** The id in the agent's own identity; null where it has none yet. */
-async function enrolledId(agentFolder: string): Promise<string | null> {
+interface Identity {
+  readonly machineId: string
+  /** It was given up: of its key nothing is left. */
+  readonly offboarded?: { readonly at: string }
+}
+
+/** The agent's own; null where it has none yet. */
+async function identityIn(agentFolder: string): Promise<Identity | null> {
   const text = await readFile(join(agentFolder, 'identity.json'), 'utf8').catch(() => null)
   if (text === null) return null
-  const { machineId }: { machineId: string } = JSON.parse(text)
-  return machineId
+  const identity: Identity = JSON.parse(text)
+  return identity
+}
+
+const enrolledId = async (agentFolder: string): Promise<string | null> =>
+  (await identityIn(agentFolder))?.machineId ?? null
+
+/** Why no agent is started here; null where one is. */
+async function whyOffboarded(agentFolder: string): Promise<string | null> {
+  const offboarded = (await identityIn(agentFolder))?.offboarded
+  if (offboarded === undefined) return null
+  const file = join(agentFolder, 'identity.json')
+  return `this host was offboarded at ${offboarded.at}; no agent runs beside the server. To bring it back, remove ${file} and start again.`
 }
 
 async function tokenFor(app: App, server: string, forDevice: string): Promise<string> {

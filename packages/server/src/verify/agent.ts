@@ -33,12 +33,19 @@ export interface Agent {
   readonly news: readonly (Memory & { readonly n: number; readonly digest: string })[]
 }
 
+/** One that was given up has no key any more, and says which it was. */
+interface Identity {
+  readonly machineId: string
+  readonly key?: object
+  readonly offboarded?: { readonly key: string }
+}
+
 /** Read before the database: what it remembers then must be there. @throws Error for a folder that is no agent's. */
 export async function readAgent(folder: string): Promise<Agent> {
-  const identity = await readJson<{ machineId: string; key: object }>(join(folder, 'identity.json'))
+  const identity = await readJson<Identity>(join(folder, 'identity.json'))
   if (identity === null)
     throw new Error(`There is no identity.json in ${folder}: it is not the data folder of an agent.`)
-  const { machineId, key } = identity
+  const { machineId, key = {}, offboarded } = identity
   const names = await readdir(folder)
   const syncs = await Promise.all(
     matching(names, /^sync-(.{16})\.json$/).map(async ([name, prefix]) => {
@@ -55,7 +62,7 @@ export async function readAgent(folder: string): Promise<Agent> {
   const news = await Promise.all(
     matching(names, /^news-(.{16})$/).map(([name, prefix]) => readNews(join(folder, name), prefix)),
   )
-  return { folder, machineId, thumbprint: thumbprintOf(key), syncs, news: news.flat() }
+  return { folder, machineId, thumbprint: offboarded?.key ?? thumbprintOf(key), syncs, news: news.flat() }
 }
 
 async function readNews(folder: string, prefix: string): Promise<Agent['news'][number][]> {

@@ -12,7 +12,9 @@ export const requestOffboarding = (app: App, request: ActionRequest): Promise<Ac
 const type = 'Offboard'
 type Issue = Ordered<ActionRequest> & { readonly limitMs: number }
 
+const parametersOf = () => ({ offboard: true as const })
+
 export const issueOffboarding: Work<Issue, Action> = (rooms, request, { at }) => {
-  const parametersOf = () => ({ offboard: true as const })
-  return issueAction(rooms, request, { type, scope: null, runLimitMs: request.limitMs, parametersOf }, at)
+  const { limitMs: runLimitMs } = request
+  return issueAction(rooms, request, { type, scope: null, runLimitMs, parametersOf }, at)
 }
