@@ -54,10 +54,12 @@ export async function openStanding(parts: StandingParts): Promise<Standing> {
     leave: async () => {
       await close()
       const document = await wanted()
-      // Where nothing can be isolated, and never was, there is nothing to be taken away.
-      if (isolates(document) || (await firewall.lack()) === null) await firewall.apply(null)
+      // Where nothing can be isolated, and never was, there is nothing to be looked at either.
+      const isBarred =
+        isolates(document) || ((await firewall.lack()) === null && (await firewall.difference(null)) !== null)
+      if (isBarred) await firewall.apply(null)
       pin(document.server, false)
-      return isolates(document)
+      return isBarred
     },
     stay: async () => {
       if (posture === null) syncSoon()

@@ -59,7 +59,7 @@ export async function openParts(
   const puts = wrap(host.puts, 'puts')
   const firewall = wrap(host.firewall, 'firewall')
   let asked = 0
-  const posture = await openStanding({
+  const standing = await openStanding({
     dataFolder: folder,
     firewall,
     server: 'https://server.example',
@@ -67,6 +67,7 @@ export async function openParts(
     syncSoon: () => undefined,
     open: () => openPosture(folder, machine, { news, firewall }),
   })
+  const posture = wrap(standing, 'posture')
   const departure = await openDeparture({
     journal,
     posture,
