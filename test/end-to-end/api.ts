@@ -20,8 +20,8 @@ export interface Answer {
 export interface Api {
   /** Any call, with the token. */
   ask(method: string, path: string, body?: FormData | object): Promise<Response>
-  /** A token for a new device. */
-  enrolmentToken(): Promise<string>
+  /** A token for a new device, or for one that is to keep its id. */
+  enrolmentToken(machineId?: string): Promise<string>
   /** Puts a script into the library under a name of its own, and runs it. */
   run(machineId: string, script: string, args?: string): Promise<MachineAction>
   action(id: string): Promise<MachineAction>
@@ -71,8 +71,9 @@ export async function openApi(dataFolder: string, reachedAt?: string): Promise<A
     })
   return {
     ask,
-    enrolmentToken: async () => {
-      const answer = await ask('POST', '/api/countermand/enrolmenttokens', {})
+    enrolmentToken: async (machineId) => {
+      const body = machineId === undefined ? {} : { MachineId: machineId }
+      const answer = await ask('POST', '/api/countermand/enrolmenttokens', body)
       return (await read<{ enrolmentToken: string }>(answer)).enrolmentToken
     },
     run: async (machineId, script, args) => {

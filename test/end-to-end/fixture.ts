@@ -46,6 +46,8 @@ export interface World {
   readonly server: Program
   readonly device: Device
   readonly api: Api
+  /** Makes a token for the device, which has lost its identity, and starts it with that. */
+  enrolAgain(): Promise<void>
   /** Starts the server again and waits until it answers. */
   startServer(): Promise<void>
   /** A folder of a script's own. */
@@ -112,12 +114,16 @@ export async function openWorld(options: Options = {}): Promise<World> {
       token = await api.enrolmentToken()
       await device.start()
     }
+    const enrolAgain = async (): Promise<void> => {
+      token = await api.enrolmentToken(device.machineId)
+      await device.start()
+    }
     const scratch = (name: string): string => {
       const made = join(folder, name)
       mkdirSync(made)
       return made
     }
-    return { folder, dataFolder, server, device, api, startServer, scratch, close }
+    return { folder, dataFolder, server, device, api, enrolAgain, startServer, scratch, close }
   } catch (thrown) {
     await close()
     throw new Error(`${server.output()}\n${device.program.output()}`, { cause: thrown })

@@ -1,4 +1,4 @@
-/** The three actions of the table: how each is issued, how it is held at a step, and how it is let go. */
+/** The four actions of the table: how each is issued, how it is held at a step, and how it is let go. */
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -83,10 +83,13 @@ const issuePackage = (play: Play): Promise<void> =>
 const issueScan = (play: Play): Promise<void> =>
   issue(play, 'runAntiVirusScan', { Comment: play.word, ScanType: 'Quick' })
 
+const issueOffboarding = (play: Play): Promise<void> => issue(play, 'offboard', { Comment: play.word })
+
 export const issueBy: Readonly<Record<string, (play: Play) => Promise<void>>> = {
   response: issueResponse,
   package: issuePackage,
   scan: issueScan,
+  offboard: issueOffboarding,
 }
 
 const seen = ({ stage, id }: Play, what: string, isSo: (action: MachineAction) => boolean) =>
@@ -111,6 +114,10 @@ const steps: Readonly<Record<string, (play: Play, issueIt: () => Promise<void>) 
   },
   'after its first file': (play, issueIt) => dying(play, issueIt, 'step-over'),
   'before its second file': (play, issueIt) => dying(play, issueIt, 'step-begun'),
+  'before its commit point': (play, issueIt) => dying(play, issueIt, 'postures-off'),
+  'past its commit point': (play, issueIt) => dying(play, issueIt, 'committed'),
+  'giving its key up': (play, issueIt) => dying(play, issueIt, 'key-doomed'),
+  'without its key': (play, issueIt) => dying(play, issueIt, 'key-destroyed'),
   'taking its files back': async (play, issueIt) => {
     await armed(play, 'undone')
     await issueIt()
@@ -200,6 +207,10 @@ export const between: Readonly<Record<string, (play: Play) => Promise<readonly n
   'the agent’s death, a cancel': async (play) => {
     await agentDies(play)
     return [await cancel(play)]
+  },
+  'the agent’s death, a cancel, twice': async (play) => {
+    await agentDies(play)
+    return Promise.all([cancel(play), cancel(play)])
   },
   'the server’s death': async (play) => {
     await serverDies(play)

@@ -36,7 +36,8 @@ export async function openStage(serverFlags: readonly string[] = []): Promise<St
   const world = await openWorld({
     ...route,
     serverFlags: [...(route.serverFlags ?? []), ...serverFlags],
-    agentFlags: [...(route.agentFlags ?? []), '--signatures', signatures],
+    // The server is on this host too; nobody isolates anything here.
+    agentFlags: [...(route.agentFlags ?? []), '--signatures', signatures, '--allow-containment'],
     around: (folder) => [
       ...(route.around?.(folder) ?? []),
       ...mounts.inside,

@@ -45,6 +45,7 @@ describe.skipIf(!isAble).each([
     const { world } = stage
     restore(play)
     if (!isUp(() => world.server.pid)) await world.startServer()
+    if (isGone(play)) await world.enrolAgain()
     if (!isUp(() => world.device.program.pid)) await world.device.start()
     if (play.id === '' || isOver(await world.api.action(play.id))) return
     await world.api.cancel(play.id)
@@ -66,7 +67,9 @@ describe.skipIf(!isAble).each([
       await world.api.untilAction(play.id, 'its limit', ({ status }) => status === 'TimeOut')
     // What was cancelled ends while it is held; the rest is let go.
     if (row.status !== 'Cancelled' && row.left !== 'residue') restore(play)
-    if (!isUp(() => world.device.program.pid)) await world.device.start()
+    // One that leaves may be gone before anybody sees that it was there.
+    if (row.left === 'no identity') world.device.startAlone()
+    else if (!isUp(() => world.device.program.pid)) await world.device.start()
     const action = await world.api.untilOver(play.id)
     restore(play)
     assertRow(row, action)
@@ -98,12 +101,14 @@ const textIn = (path: string): string => readFileSync(path, 'utf8')
 
 async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<void> {
   const { world, signatures } = play.stage
+  if (row.left === 'no identity') return assertGone(play)
   assert.deepEqual(
     processesWith(`\0${play.word}\0`).concat(processesWith(signatures).filter(isNoAgent(play))),
     [],
   )
   assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
 
+  assert.equal(isGone(play), false, 'it has no identity any more')
   const place = (name: string): string => join(putFolder(play), name)
   const isPut = row.left === 'files'
   assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
@@ -123,6 +128,23 @@ async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<
   const results = filesBelow(join(onServer, 'results', play.id))
   const expected = await resultsOf(row, play, action)
   assert.equal(results.length, expected, results.join())
+}
+
+const isGone = ({ stage }: Play): boolean =>
+  textIn(join(stage.world.device.dataFolder, 'identity.json')).includes('"offboarded"')
+
+/** Ended by itself; of its key nothing is left, of what it has done everything. */
+async function assertGone(play: Play): Promise<void> {
+  const { dataFolder, program } = play.stage.world.device
+  await program.gone()
+  await until('nothing of it to be left', () => processesWith(play.stage.signatures).length === 0)
+  assert.equal(isGone(play), true, 'it has an identity')
+  assert.deepEqual(
+    filesBelow(dataFolder).filter((file) => textIn(file).includes('"d":"')),
+    [],
+    'a file has a key',
+  )
+  assert.ok(existsSync(join(dataFolder, 'journal', play.id, 'outcome.json')))
 }
 
 /** How many results there should be; and that they are what they should be. */
