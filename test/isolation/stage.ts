@@ -8,7 +8,7 @@ export interface Stage {
   readonly world: World
   readonly cable: Cable
   /** Issues, and answers the id. @throws Error for any answer but 201 */
-  issue(tail: 'isolate' | 'unisolate', more?: object): Promise<string>
+  issue(tail: 'isolate' | 'unisolate' | 'offboard', more?: object): Promise<string>
   machine(): Promise<Machine>
   /** Starts the agent, which dies at this point, and waits until it has. */
   dieAt(point: string): Promise<void>
@@ -23,14 +23,24 @@ export interface Stage {
   close(): Promise<void>
 }
 
-export async function openStage(serverFlags: readonly string[] = []): Promise<Stage> {
+/** `inside`: what else the agent is started by, at its end. */
+export async function openStage(
+  serverFlags: readonly string[] = [],
+  inside: readonly string[] = [],
+): Promise<Stage> {
   const cable = await openCable()
   let armed = ''
   const environments: Record<End, readonly string[]> = { server: [], device: [] }
   try {
     const world = await openWorld({
       address: { listen: `0.0.0.0:${new URL(`http://${cable.listen}`).port}`, url: cable.url },
-      around: () => [...cable.at.device, 'env', `COUNTERMAND_KILL_AT=${armed}`, ...environments.device],
+      around: () => [
+        ...cable.at.device,
+        ...inside,
+        'env',
+        `COUNTERMAND_KILL_AT=${armed}`,
+        ...environments.device,
+      ],
       aroundServer: () => [...cable.at.server, 'env', ...environments.server],
       serverFlags: ['--settle-ms', '300', '--public-url', `http://${cable.listen}`, ...serverFlags],
     })
