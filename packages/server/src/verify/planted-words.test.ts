@@ -120,6 +120,40 @@ const silence: readonly Planted[] = [
     where: /^statements/,
     what: /the device was retired/,
   },
+  {
+    name: 'that is taken after the device has left is forged, though the device has signed it',
+    plant: async (copy, given) => {
+      const { offboarded } = given
+      const word: News = { kind: 'drifted', action: given.left, detail: 'gone' }
+      const digest = await further(copy, offboarded, word)
+      const data = { n: 4, at: '2026-02-03T04:05:07.5Z', action: given.left, detail: 'gone' }
+      copy.append(offboarded.machineId, { kind: 'device.drift', action: given.left, data, statement: digest })
+    },
+    on: ({ offboarded }) => offboarded.machineId,
+    kind: 'forged statement',
+    where: /^statements/,
+    what: /offboarded/,
+  },
+  {
+    name: 'does not make a device leave that says nothing of it',
+    plant: async (copy, given) => {
+      const digest = await further(copy, given.open, stop(given.running))
+      const data = { action: given.running, tokens: 0 }
+      copy.append(open(given), { kind: 'device.offboarded', action: given.running, data, statement: digest })
+    },
+    on: open,
+    kind: 'forged statement',
+    where: eventAt(8),
+    what: /does not say that the device has left/,
+  },
+  ...['offboarded_at = null', 'offboarded_at = offboarded_at + 1'].map((change): Planted => ({
+    name: `is not allowed by a row with ${change}`,
+    plant: (copy, { offboarded }) =>
+      copy.run(`update devices set ${change} where id = ?`, offboarded.machineId),
+    on: ({ offboarded }) => offboarded.machineId,
+    kind: 'changed row',
+    where: /^devices: its row/,
+  })),
   ...['retired_at = null', 'retired_at = retired_at + 1', 'key_revoked_at = 17'].map((change): Planted => ({
     name: `is not allowed by a row with ${change}`,
     plant: (copy, { retired }) => copy.run(`update devices set ${change} where id = ?`, retired.machineId),

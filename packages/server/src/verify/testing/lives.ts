@@ -1,11 +1,11 @@
 /** A server's whole day: every way in which an action ends, devices that enrol again, are copied, or say what nobody knows. */
-import type { Reply } from '@countermand/contract'
+import type { MachineAction, Reply } from '@countermand/contract'
 import { renameDevice, retireDevice, revokeDeviceKey } from '../../app/administer-devices.ts'
 import { announceDevice } from '../../app/enrol-device.ts'
 import { expireActions } from '../../app/actions/expire-actions.ts'
-import { enrol, enrolmentOf, post, signed, type TestDevice } from '../../testing/device.ts'
+import { able, enrol, enrolmentOf, post, signed, type TestDevice } from '../../testing/device.ts'
 import { cancel } from '../../testing/given.ts'
-import { day, type TestServer } from '../../testing/server.ts'
+import { day, expectStatus, type TestServer } from '../../testing/server.ts'
 
 export interface Lives {
   /** Has seen everything; enrolled twice. `former` is what it was before. */
@@ -25,6 +25,8 @@ export interface Lives {
   /** Named; its key revoked, and another one enrolled; retired while an action of it ran. */
   readonly retired: TestDevice
   readonly left: string
+  /** Offboarded, although that was cancelled once it had passed the commit point. */
+  readonly offboarded: TestDevice
   /** What the calm one was answered last. */
   readonly reply: Reply
 }
@@ -51,6 +53,7 @@ export async function live(server: TestServer): Promise<Lives> {
   const idle = await enrol(server, { name: 'idle' })
   const { id: waiting } = await server.issue(idle.machineId)
   const { retired, left } = await silenced(server)
+  const offboarded = await leaves(server)
   return {
     busy,
     former,
@@ -64,6 +67,7 @@ export async function live(server: TestServer): Promise<Lives> {
     copied,
     retired,
     left,
+    offboarded,
     reply,
   }
 }
@@ -86,6 +90,21 @@ async function silenced(server: TestServer): Promise<Pick<Lives, 'retired' | 'le
   )
   await retireDevice(app, why)
   return { retired, left: String(left) }
+}
+
+async function leaves(server: TestServer): Promise<TestDevice> {
+  const device = await enrol(server, { name: 'gone', capabilities: { ...able, Offboard: { able: true } } })
+  const path = `/api/machines/${device.machineId}/offboard`
+  const asked = { method: 'POST', path, body: { Comment: 'sold' } } as const
+  const token = await server.token('Machine.Offboard')
+  const { id } = expectStatus(201, await server.ask<MachineAction>({ ...asked, token }))
+  await device.bring(id, 'running')
+  await cancel(server, id)
+  await device.sync()
+  device.tell({ kind: 'cannot_stop', action: id, detail: 'past the commit point' })
+  device.finish(id)
+  await device.sync()
+  return device
 }
 
 async function ended(server: TestServer, device: TestDevice): Promise<string> {
