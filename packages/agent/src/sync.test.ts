@@ -252,6 +252,8 @@ describe('an answer counts only if it is the first to the latest nonce', () => {
     }))
 })
 
+const ownWords = '{"error":{"code":"Unauthorized","message":"This device was offboarded here."}}'
+
 test('news told while an unanswered statement is said again follows at once, not after the next idle pause', () =>
   withServer(async ({ server, open, folder }) => {
     const sync = await open()
@@ -281,6 +283,33 @@ test('news told while an unanswered statement is said again follows at once, not
     stop.abort()
     await running
   }))
+
+test.each([
+  ['in the server’s own words ends it, once there is nothing more to say', ownWords, true, true],
+  ['ends nothing while there is', ownWords, false, false],
+  ['by somebody between ends nothing', '<h1>401</h1>', true, false],
+] as const)('a key that is not taken %s', (_name, text, isAllSaid, ends) =>
+  withServer(async ({ server, open }) => {
+    const stop = new AbortController()
+    const asked: boolean[] = []
+    const loop = openLoop({
+      sync: await open(),
+      log: () => undefined,
+      self: asSelf,
+      hasNews: () => false,
+      isOver: (isRefused) => Promise.resolve(asked.push(isRefused) > 0 && isRefused && isAllSaid),
+      answered: () => undefined,
+      obey: () => Promise.resolve(),
+    })
+    server.respond = async () => ({ status: 401, text })
+    const running = loop.run(stop.signal)
+    if (ends) await running
+    await until('it to be asked', () => server.heard.length > (ends ? 0 : 1))
+    assert.deepEqual([...new Set(asked)], text === ownWords ? [true] : [])
+    stop.abort()
+    await running
+  }),
+)
 
 async function foreign(reply: Reply): Promise<{ text: string }> {
   const { privateKey, publicKey } = await generateKeyPair('EdDSA')

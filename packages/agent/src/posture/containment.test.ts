@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { describe, test } from 'vitest'
 import { isThisHost } from '../host/own-address.ts'
 import { FakeFirewall } from '../testing/firewall.ts'
-import { openContainment, whyNot, type ContainmentParts } from './containment.ts'
+import { openContainment, openOffboarding, whyNot, type ContainmentParts } from './containment.ts'
 
 const ownWords = 'this host runs the control server; start with --allow-containment to let it be isolated'
 const own = { able: false, why: 'switched_off', detail: ownWords }
@@ -43,6 +43,20 @@ test.each(['http://192.0.2.1', 'http://control.invalid', null])(
     assert.equal(whyNot({ able: true }), null)
   },
 )
+
+test('the host of the server is not offboarded either, unless it was told to let it be; others need no tool for it', async () => {
+  const firewall = new FakeFirewall()
+  firewall.missing = 'apt-get install nftables'
+  const parts = { host: { firewall, isThisHost }, allowContainment: false, tied: false }
+  const detail = ownWords.replace('isolated', 'offboarded')
+  const refusal = { able: false, why: 'switched_off', detail }
+  assert.deepEqual(await openOffboarding(parts)('http://127.0.0.1:8080'), refusal)
+  assert.deepEqual(await openOffboarding({ ...parts, tied: true })('http://192.0.2.1'), refusal)
+  assert.deepEqual(await openOffboarding({ ...parts, tied: true, allowContainment: true })(null), {
+    able: true,
+  })
+  assert.deepEqual(await openOffboarding(parts)('http://192.0.2.1'), { able: true })
+})
 
 test('an agent that goes with the server refuses, wherever it finds the server', async () => {
   assert.deepEqual(await containment({ tied: true })('http://192.0.2.1'), own)
