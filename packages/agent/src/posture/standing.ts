@@ -26,6 +26,12 @@ export interface Standing extends Pick<Posture, 'take' | 'answered' | 'newEpoch'
   close(): Promise<void>
 }
 
+async function forgetAll(dataFolder: string): Promise<void> {
+  await dropPosture(dataFolder)
+  await releasedFile(dataFolder).remove()
+  await dropChallenge(dataFolder)
+}
+
 export async function openStanding(parts: StandingParts): Promise<Standing> {
   const { dataFolder, firewall, server, open, pin, syncSoon } = parts
   const wanted = async () => wantedOf(await postureFile(dataFolder).read())
@@ -70,10 +76,6 @@ export async function openStanding(parts: StandingParts): Promise<Standing> {
       const difference = barrier === null ? null : await firewall.difference(barrier)
       if (difference !== null) throw new Error(`the host does not stand as it did yet: ${difference}`)
     },
-    forget: async () => {
-      await dropPosture(dataFolder)
-      await releasedFile(dataFolder).remove()
-      await dropChallenge(dataFolder)
-    },
+    forget: () => forgetAll(dataFolder),
   }
 }

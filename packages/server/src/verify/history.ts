@@ -248,6 +248,13 @@ export class History {
     throw new Fault('changed row', placeOf(row), what)
   }
 
+  private hasLeft(row: Event, data: Data): boolean {
+    if (this.hearing === null || this.farewell === null || data.action !== this.farewell) return false
+    this.farewell = null
+    this.silence.offboarded_at = row.at
+    return true
+  }
+
   /** What is told of the device itself. */
   private told(row: Event, data: Data, where: string): void {
     const forged = (what: string): Fault => new Fault('forged statement', where, what)
@@ -264,10 +271,7 @@ export class History {
         this.silence.retired_at = row.at
         return
       case 'device.offboarded':
-        if (this.hearing === null || this.farewell === null || data.action !== this.farewell)
-          throw forged('its statement does not say that the device has left')
-        this.farewell = null
-        this.silence.offboarded_at = row.at
+        if (!this.hasLeft(row, data)) throw forged('its statement does not say that the device has left')
         return
       case 'device.cloned':
         if (data.digest !== row.statement || data.seq !== said?.seq)
