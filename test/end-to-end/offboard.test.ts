@@ -1,14 +1,15 @@
 /** A device that is offboarded: a real agent ends, keeps its evidence and no key, and comes back by a token only. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { cpSync, existsSync, readFileSync, readdirSync, renameSync } from 'node:fs'
+import { cpSync, existsSync, readFileSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import type { Machine, MachineAction } from '@countermand/contract'
 import { afterAll, afterEach, beforeAll, describe, test } from 'vitest'
 import { assertVerified } from '../faults/acts.ts'
 import { needs } from '../needs.ts'
-import { agentMain, openWorld, type World } from './fixture.ts'
+import { agentMain, openWorld, withWorld, type World } from './fixture.ts'
+import { until } from './program.ts'
 
 const timeout = 60_000
 const isAble = needs('root')
@@ -135,5 +136,36 @@ describe.skipIf(!isAble)('a device that is offboarded', { timeout }, () => {
     renameSync(dataFolder, copy)
     renameSync(gone, dataFolder)
     await assertVerified(world)
+  })
+})
+
+describe.skipIf(!isAble)('the agent beside its server', { timeout }, () => {
+  test('is offboarded only where that is allowed; then none is started any more, and the server says how to bring it back', async () => {
+    await withWorld({ embedded: true, serverFlags: ['--allow-containment'] }, async (world) => {
+      const { api, device, server } = world
+      const { machineId } = device
+      const identity = join(device.dataFolder, 'identity.json')
+      const path = `/api/machines/${machineId}/offboard`
+      const answer = await api.ask('POST', path, { Comment: 'sold' })
+      const { id }: MachineAction = JSON.parse(await answer.text())
+      assert.equal((await api.untilOver(id)).status, 'Succeeded')
+      await until('the server to say so', () => server.output().includes(`remove ${identity}`))
+      assert.doesNotMatch(server.output(), /starting it again/)
+
+      await server.leave()
+      const before = server.output().length
+      await world.startServer()
+      assert.match(server.output().slice(before), /no agent runs beside the server/)
+
+      await server.leave()
+      rmSync(identity)
+      await world.startServer()
+      await until('it to be back', async () => {
+        const found = await api.ask('GET', `/api/machines/${machineId}`)
+        return existsSync(identity) && (await found.text()).includes('"onboardingStatus":"Onboarded"')
+      })
+      assert.equal(device.machineId, machineId)
+      await assertVerified(world)
+    })
   })
 })
