@@ -64,10 +64,9 @@ export async function end(pid: number, source: string): Promise<void> {
     if (tries === 500) throw new Error(`fapolicyd (pid ${pid}) was killed and has not ended.`)
     await pause(10)
   }
-  forgetEnded()
 }
 
-/** Takes away the pid of one that has ended without doing so itself. */
+/** Takes away the pid of one that was killed: another would not start. */
 export function forgetEnded(): void {
   const pid = read(pidFile).trim()
   if (pid !== '' && lookAt(Number(pid), '') === null) rmSync(pidFile, { force: true })

@@ -145,7 +145,6 @@ async function lift(parts: Parts): Promise<void> {
   await makeFolder(parts.folder)
   await locked(parts, async () => {
     await endAll(parts.source)
-    forgetEnded()
     await removePolicy(parts)
   })
   parts.stopped = null
@@ -237,6 +236,7 @@ const ours = (source: string): Daemon[] => findDaemons(source).filter(({ isOurs 
 
 async function endAll(source: string): Promise<void> {
   for (const { pid } of ours(source)) await end(pid, source)
+  forgetEnded()
 }
 
 async function locked<T>({ folder }: Parts, work: (held: number) => Promise<T>): Promise<T> {

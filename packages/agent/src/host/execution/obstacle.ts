@@ -29,16 +29,19 @@ export async function obstacleTo(source: string): Promise<Obstacle | null> {
   const end = '"systemctl disable --now fapolicyd" leaves it to Countermand'
   if (other !== undefined)
     return { why: 'in_use', detail: `it runs a fapolicyd that is not ours (pid ${other.pid}); ${end}` }
-  if (isLink(enabledUnit)) return { why: 'in_use', detail: `its own fapolicyd starts when it boots; ${end}` }
+  if (isOfSystemd() && isLink(enabledUnit)) return { why: 'in_use', detail: `its own fapolicyd starts when it boots; ${end}` }
   return null
 }
 
 /** Its package starts it at once where there is systemd, by rules of its own. */
 export function lineFor(missing: readonly string[]): string {
   const line = installLine(() => missing) ?? `the packages ${missing.join(' and ')} of this system`
-  const isStarted = missing.includes('fapolicyd') && existsSync('/run/systemd/system')
+  const isStarted = missing.includes('fapolicyd') && isOfSystemd()
   return isStarted ? `${line} && systemctl disable --now fapolicyd` : line
 }
+
+/** Is it systemd that starts what is to run here? */
+const isOfSystemd = (): boolean => existsSync('/run/systemd/system')
 
 function isLink(path: string): boolean {
   try {

@@ -101,10 +101,11 @@ const shown = 5
 
 function wordsFor({ trusted, changed, unlistable }: Survey): string {
   const words = [`${trusted.length} programs of this host's packages are known`]
-  const named = (paths: readonly string[]): string =>
-    paths.slice(0, shown).join(', ') + (paths.length > shown ? ', …' : '')
   if (changed.length > 0)
     words.push(`${changed.length} are not as their package brought them: ${named(changed)}`)
   if (unlistable.length > 0) words.push(`${unlistable.length} have a name that cannot be listed`)
   return words.join('; ')
 }
+
+const named = (paths: readonly string[]): string =>
+  paths.slice(0, shown).join(', ') + (paths.length > shown ? ', …' : '')
