@@ -29,7 +29,8 @@ export async function obstacleTo(source: string): Promise<Obstacle | null> {
   const end = '"systemctl disable --now fapolicyd" leaves it to Countermand'
   if (other !== undefined)
     return { why: 'in_use', detail: `it runs a fapolicyd that is not ours (pid ${other.pid}); ${end}` }
-  if (isOfSystemd() && isLink(enabledUnit)) return { why: 'in_use', detail: `its own fapolicyd starts when it boots; ${end}` }
+  if (isOfSystemd() && isLink(enabledUnit))
+    return { why: 'in_use', detail: `its own fapolicyd starts when it boots; ${end}` }
   return null
 }
 

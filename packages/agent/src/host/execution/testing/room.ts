@@ -57,7 +57,7 @@ export interface Agent {
 const longestSeconds = 110
 
 const set = `set -e
-mount -t tmpfs tmpfs /run
+mount -t ramfs ramfs /run
 mount -t ramfs ramfs "$1"
 cd "$1"
 mkdir -p bin dpkg/info dpkg/updates dpkg/triggers hooks agent
