@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 
 export interface Question {
   readonly id: number
-  readonly ask: 'obstacle' | 'apply' | 'difference' | 'prepare' | 'watch'
+  readonly ask: 'obstacle' | 'apply' | 'difference' | 'prepare' | 'watch' | 'lockPackages'
   readonly isRestricted: boolean
 }
 
@@ -46,6 +46,8 @@ export interface Agent {
   obstacle(): Promise<unknown>
   prepare(): Promise<void>
   watch(): Promise<void>
+  /** As apt does from its first package to its last; until it is killed. */
+  lockPackages(): Promise<void>
   /** How often its watch has called. */
   calls(): number
   readonly log: readonly string[]
@@ -129,6 +131,7 @@ function openAgent(inside: readonly string[], folder: string): Agent {
     obstacle: () => ask('obstacle'),
     prepare: async () => void (await ask('prepare')),
     watch: async () => void (await ask('watch')),
+    lockPackages: async () => void (await ask('lockPackages')),
     calls: () => calls,
     log,
     kill: async () => {
