@@ -150,6 +150,9 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
       'mkdir -p $R/own/system/multi-user.target.wants; ln -s x $R/own/system/multi-user.target.wants/fapolicyd.service',
     )
     assert.equal((await refusal()).why, 'in_use')
+    // Masked, it does not start.
+    room.must('ln -s /dev/null $R/own/system/fapolicyd.service')
+    assert.equal(await agent.obstacle(), null)
     room.must('rm -r /run/systemd')
 
     // Its own configuration, but of a file system that nobody has.
@@ -168,7 +171,7 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
     room.must('mkdir -p /run/systemd/system')
     assert.deepEqual(await refusal(), {
       why: 'missing_tool',
-      detail: 'apt-get install --yes fapolicyd && systemctl disable --now fapolicyd',
+      detail: 'systemctl mask fapolicyd && apt-get install --yes fapolicyd',
     })
     assert.equal(room.daemon(), 0)
   })
