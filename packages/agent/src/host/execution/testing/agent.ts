@@ -14,7 +14,7 @@ const execution = openExecution({
   fileSystems: fileSystems.split(','),
 })
 
-async function answer({ ask, isRestricted }: Question): Promise<unknown> {
+async function answerTo({ ask, isRestricted }: Question): Promise<unknown> {
   switch (ask) {
     case 'obstacle':
       return execution.obstacle()
@@ -34,7 +34,7 @@ async function answer({ ask, isRestricted }: Question): Promise<unknown> {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const question: Question = JSON.parse(line)
-  void answer(question).then(
+  void answerTo(question).then(
     (result) => say({ id: question.id, result: result ?? null }),
     (thrown: unknown) => say({ id: question.id, trouble: String(thrown) }),
   )
