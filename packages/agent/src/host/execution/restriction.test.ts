@@ -57,6 +57,15 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
     assert.ok(room.run('$R/bin/packaged').isDone)
   })
 
+  test('starts the agent again, which no package has brought: for root alone', async () => {
+    room.must(`cp ${process.execPath} $R/bin/node`)
+    const first = room.agent(`${room.folder}/bin/node`)
+    await first.apply(true)
+    await first.kill()
+    assert.equal(await room.agent(`${room.folder}/bin/node`).difference(true), null)
+    refuses('$R/bin/node --version', nobody)
+  })
+
   test('is put back when its daemon was killed, and nobody waits for one that was stopped', async () => {
     await agent.apply(true)
     await agent.watch()

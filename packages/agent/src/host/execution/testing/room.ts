@@ -28,8 +28,8 @@ export interface Room {
   run(line: string, as?: number): Ran
   /** What it has printed. @throws Error where it fails */
   must(line: string): string
-  /** Another each time, on the same folder. */
-  agent(): Agent
+  /** Another each time, on the same folder; by this program instead of the one that runs the test. */
+  agent(program?: string): Agent
   /** The pid of the daemon as it is inside, 0 where there is none. */
   daemon(): number
   close(): Promise<void>
@@ -104,15 +104,14 @@ export async function openRoom(): Promise<Room> {
     folder,
     run,
     must,
-    agent: () => openAgent(inside, join(folder, 'agent')),
+    agent: (program = process.execPath) => openAgent([...inside, program], join(folder, 'agent')),
     daemon: () => Number(run('pgrep -x fapolicyd -r R,S,D,T').text),
     close,
   }
 }
 
-function openAgent(inside: readonly string[], folder: string): Agent {
-  const program = join(import.meta.dirname, 'agent.ts')
-  const child = spawn('nsenter', [...inside, process.execPath, program, folder, 'ramfs'], {
+function openAgent(command: readonly string[], folder: string): Agent {
+  const child = spawn('nsenter', [...command, join(import.meta.dirname, 'agent.ts'), folder, 'ramfs'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const gone = once(child, 'close')
