@@ -62,6 +62,7 @@ const longestSeconds = 110
 
 const set = `set -e
 mount -t ramfs ramfs /run
+mount -t ramfs ramfs /usr/games
 mount -t ramfs ramfs "$1"
 cd "$1"
 mkdir -p bin dpkg/info dpkg/updates dpkg/triggers hooks agent
