@@ -3,6 +3,7 @@ import type { ActionTypeRow, Aspect } from './action-type.ts'
 import { CollectParameters, collectInvestigationPackage } from './collect.ts'
 import { IsolationParameters, isolate, unisolate } from './isolation.ts'
 import { LiveResponseParameters, liveResponse, type LiveResponseCommand } from './live-response.ts'
+import { RestrictionParameters, restrictCodeExecution, unrestrictCodeExecution } from './restriction.ts'
 import { ScanParameters, runAntiVirusScan } from './scan.ts'
 
 /** The closed list of action types; a new one is a file beside this one and a line here. */
@@ -12,6 +13,8 @@ export const actionTypes = [
   'RunAntiVirusScan',
   'Isolate',
   'Unisolate',
+  'RestrictCodeExecution',
+  'UnrestrictCodeExecution',
 ] as const
 export type ActionType = (typeof actionTypes)[number]
 
@@ -21,6 +24,8 @@ export const actions = {
   RunAntiVirusScan: runAntiVirusScan,
   Isolate: isolate,
   Unisolate: unisolate,
+  RestrictCodeExecution: restrictCodeExecution,
+  UnrestrictCodeExecution: unrestrictCodeExecution,
 } as const satisfies Record<ActionType, ActionTypeRow>
 
 type Rows = typeof actions
@@ -44,6 +49,7 @@ export const ActionParameters = Type.Union([
   CollectParameters,
   ScanParameters,
   IsolationParameters,
+  RestrictionParameters,
 ])
 export type ActionParameters = Static<typeof ActionParameters>
 
@@ -51,4 +57,5 @@ export type ActionParameters = Static<typeof ActionParameters>
 export const commandsOf = (parameters: ActionParameters): readonly LiveResponseCommand[] =>
   'commands' in parameters ? parameters.commands : []
 
-export type { ActionTypeRow } from './action-type.ts'
+export { aspects, standTypes } from './action-type.ts'
+export type { ActionTypeRow, Aspect, StandType } from './action-type.ts'

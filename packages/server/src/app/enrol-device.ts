@@ -2,7 +2,7 @@ import { Enrolment, Former, fits, messageTypes, protocolVersion, type Enrolled }
 import type { GoneReason } from '../core/action-shape.ts'
 import { portrayed, startOrder, stateOf, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import { firstStance } from '../core/posture.ts'
+import { firstStances } from '../core/posture.ts'
 import { refuseUnspoken } from './sync-device.ts'
 import type { App, VerifiedMessage } from './ports.ts'
 import type { EnrolmentRow, Rooms, Work } from './rows.ts'
@@ -38,7 +38,7 @@ const blank = (id: string, name: string, at: Date): Device => ({
   givenName: null,
   keyRevokedAt: null,
   retiredAt: null,
-  stance: firstStance,
+  stances: firstStances,
 })
 
 /**

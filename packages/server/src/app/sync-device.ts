@@ -3,16 +3,19 @@ import {
   Statement,
   canonical,
   fits,
+  aspectOf,
+  aspects,
   isRunType,
   isSpoken,
   maxOffersPerReply,
   messageTypes,
   protocolVersion,
+  type Aspect,
   type NewsItem,
   type Offer,
   type Phase,
-  type Posture,
   type PostureReport,
+  type Postures,
   type Reply,
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
@@ -23,10 +26,10 @@ import { deviceNotes } from '../core/history.ts'
 import {
   based,
   documentOf,
-  firstStance,
+  firstStances,
   fold,
   heard,
-  type Stance,
+  type Stances,
   type Surroundings,
 } from '../core/posture.ts'
 import type { App } from './ports.ts'
@@ -93,7 +96,7 @@ async function exchange(app: App, jws: string, way: Way): Promise<string> {
     throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
   }
   const cause = { digest: app.digest(jws), seq: statement.seq, jws }
-  const around = { ...app.isolation, server: app.addresses(way.here) }
+  const around = { ...app.isolation, server: [...app.addresses(way.here)] }
   const exchanged = { statement, cause, keyThumbprint: message.thumbprint, address: way.address, around }
   const orders = await app.store.write('takeStatement', exchanged)
   if (orders === null) {
@@ -143,7 +146,7 @@ class Exchange {
   private readonly statement: Statement
   private readonly cause: Cause
   private readonly around: Surroundings
-  private stance: Stance = firstStance
+  private stances: Stances = firstStances
 
   constructor(rooms: Rooms, moment: Moment, { statement, cause, around }: Taken) {
     this.rooms = rooms
@@ -162,7 +165,7 @@ class Exchange {
     }
     const silent = whySilent(device)
     if (silent !== null) throw new Refusal('Unauthorized', silent)
-    this.stance = device.stance
+    this.stances = device.stances
     switch (judge(device.order, { ...this.statement, digest: this.cause.digest }, this.isFromBefore())) {
       case 'replay':
       case 'late':
@@ -174,13 +177,14 @@ class Exchange {
         if (next === null) return this.fork(device, 'news')
         await this.compareHeads(device)
         await this.settle(device)
-        const stance = await this.settleStance(device)
+        for (const aspect of aspects) await this.settleStance(device, aspect)
+        const { stances } = this
         const { serverHead: reportedHead } = this.statement
         await devices.save(
-          { ...next, ...this.portrait(device, address), stance, reportedHead, lastSeen: this.at },
+          { ...next, ...this.portrait(device, address), stances, reportedHead, lastSeen: this.at },
           device,
         )
-        return this.ordersFor({ ...next, stance })
+        return this.ordersFor({ ...next, stances })
       }
     }
   }
@@ -249,8 +253,9 @@ class Exchange {
     const action = await this.rooms.actions.find(id)
     if (action?.machineId === device.id) {
       const now = await this.rooms.actions.advance(action, said, this.at, this.cause)
-      if (!isRunType(now.type) && isOpen(action) && now.phase === 'succeeded')
-        this.stance = based(this.stance, now)
+      const aspect = aspectOf(now.type)
+      if (aspect !== null && isOpen(action) && now.phase === 'succeeded')
+        this.stances = { ...this.stances, [aspect]: based(this.stances[aspect], now) }
       return
     }
     // Acknowledged all the same, or the device would say it for ever; and looked into.
@@ -279,30 +284,29 @@ class Exchange {
   }
 
   /** What stands, folded anew from what the device has just said, and what has been asked since. */
-  private async settleStance(device: Device): Promise<Stance> {
-    const { posture } = this.statement
+  private async settleStance(device: Device, aspect: Aspect): Promise<void> {
+    const reported = this.statement.postures?.[aspect]
     // An agent that knows nothing of it is told nothing; one that has not heard of a restore says first how it stands.
-    if (posture === undefined || this.isFromBefore()) return this.stance
-    await this.noteUnknown(device, posture)
+    if (reported === undefined || this.isFromBefore()) return
+    await this.noteUnknown(device, aspect, reported)
     const live = await this.rooms.actions.liveOf(device.id)
-    const said = heard(this.stance, posture, this.at)
-    const stance = fold(said, live, this.around)
-    const queued = live.find(({ id, phase }) => id === stance.isolation.action && phase === 'queued')
+    const said = heard(this.stances[aspect], reported, this.at)
+    const stance = fold(said, aspect, live, this.around)
+    const { ordered } = stance
+    this.stances = { ...this.stances, [aspect]: stance }
+    const queued = live.find(({ id, phase }) => id === ordered.action && phase === 'queued')
     if (queued !== undefined) await this.advance(queued, { kind: 'offered' })
-    if (stance.generation === said.generation) return stance
-    const { generation, isolation, server } = stance
-    const data = { generation, isolation, ...(isolation.type !== 'None' && { server }) }
-    const note = { kind: 'device.posture_ordered', actor: null, alarm: false, data }
+    if (ordered.generation === said.ordered.generation) return
+    const note = { kind: 'device.posture_ordered', actor: null, alarm: false, data: { aspect, ...ordered } }
     await this.rooms.events.append(device.id, note, this.at, this.cause)
-    return stance
   }
 
-  /** It is isolated by an action that is not known here: asked of a server that was put back from a backup since. Told once. */
-  private async noteUnknown(device: Device, { isolation }: PostureReport): Promise<void> {
-    const { action } = isolation
-    if (action === null || action === this.stance.reported?.isolation.action) return
+  /** It stands by an action that is not known here: asked of a server that was put back from a backup since. Told once. */
+  private async noteUnknown(device: Device, aspect: Aspect, { action, type }: PostureReport): Promise<void> {
+    if (action === null || action === this.stances[aspect].reported?.action) return
     if ((await this.rooms.actions.find(action))?.machineId === device.id) return
-    const note = { kind: 'device.unknown_posture', actor: null, alarm: true, data: { isolation } }
+    const data = { aspect, action, type }
+    const note = { kind: 'device.unknown_posture', actor: null, alarm: true, data }
     await this.rooms.events.append(device.id, note, this.at, this.cause)
   }
 
@@ -349,7 +353,7 @@ class Exchange {
         ? []
         : mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).flatMap(toOffer),
       finals: [...held].filter((id) => !stillLive.has(id)),
-      posture: this.postureFor(device, live),
+      postures: this.posturesFor(device, live),
       head: await this.rooms.devices.headOf(device.id),
     }
   }
@@ -358,11 +362,16 @@ class Exchange {
    * Nothing is said where what stands would have to be folded anew: a replayed statement changes nothing, and must not carry what
    * has been taken back since.
    */
-  private postureFor({ stance }: Device, live: readonly Action[]): Posture | null {
-    const isAsked = this.statement.posture !== undefined && !this.isFromBefore()
-    return isAsked && fold(stance, live, this.around) === stance
-      ? documentOf(stance, this.around, live)
-      : null
+  private posturesFor({ stances }: Device, live: readonly Action[]): Postures {
+    const isTold = (aspect: Aspect): boolean =>
+      this.statement.postures?.[aspect] !== undefined &&
+      !this.isFromBefore() &&
+      fold(stances[aspect], aspect, live, this.around) === stances[aspect]
+    return Object.fromEntries(
+      aspects
+        .filter(isTold)
+        .map((aspect) => [aspect, documentOf(stances[aspect], aspect, live, this.around)]),
+    )
   }
 }
 

@@ -9,7 +9,7 @@ import { forgetKeys } from './actions/once.ts'
 import { keepLibraryFile, removeLibraryFile } from './files/library-files.ts'
 import { keepLabels } from './label-devices.ts'
 import { issueCollection } from './actions/request-collection.ts'
-import { issueIsolation } from './actions/request-isolation.ts'
+import { issuePosture } from './actions/request-posture.ts'
 import { issueLiveResponse } from './actions/request-live-response.ts'
 import { issueScan } from './actions/request-scan.ts'
 import { noteRelease } from './release-device.ts'
@@ -20,7 +20,7 @@ export const writes = {
   issueLiveResponse,
   issueCollection,
   issueScan,
-  issueIsolation,
+  issuePosture,
   takeStatement,
   expireAction,
   forgetKeys,

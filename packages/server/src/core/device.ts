@@ -1,7 +1,7 @@
 /** What the server knows of a device, and the order in which it takes its statements. */
 import type { Capabilities, ChainHead, Facts, Machine, Progress } from '@countermand/contract'
 import { Refusal } from './errors.ts'
-import type { Stance } from './posture.ts'
+import type { Stances } from './posture.ts'
 import { seenAddresses, seenLogons, type AddressSeen, type Logon } from './sightings.ts'
 
 export interface Device {
@@ -35,7 +35,7 @@ export interface Device {
   /** Out of service since then, until it has enrolled anew. */
   readonly retiredAt: Date | null
   /** How it stands, and is to stand. */
-  readonly stance: Stance
+  readonly stances: Stances
 }
 
 /** Two of them may not speak: a key that was revoked, and a device that was retired. */

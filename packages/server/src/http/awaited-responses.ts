@@ -21,8 +21,6 @@ const refused =
   }
 
 export const awaitedResponseHandlers: Handlers<typeof awaitedResponses> = {
-  restrictCodeExecution: refused('RestrictCodeExecution'),
-  unrestrictCodeExecution: refused('UnrestrictCodeExecution'),
   offboard: refused('Offboard'),
   stopAndQuarantineFile: async (call) => {
     refuseOtherThanSha1(call.body.Sha1)

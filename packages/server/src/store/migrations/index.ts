@@ -8,6 +8,7 @@ import * as labelsAndSightings from './0005-labels-and-sightings.ts'
 import * as administration from './0006-administration.ts'
 import * as idempotencyKeys from './0007-idempotency-keys.ts'
 import * as posture from './0008-posture.ts'
+import * as aspects from './0009-aspects.ts'
 
 /** Forward only; a migration that has been released is never edited. */
 const migrations = {
@@ -18,6 +19,7 @@ const migrations = {
   '0006-administration': administration,
   '0007-idempotency-keys': idempotencyKeys,
   '0008-posture': posture,
+  '0009-aspects': aspects,
 } as const satisfies Readonly<Record<string, Migration>>
 
 /** Brings a database up to date, or as far as `to`. @throws what the first failing migration threw; what came before it stays. */
