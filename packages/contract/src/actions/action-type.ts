@@ -18,6 +18,8 @@ export interface ActionTypeRow {
   readonly runLimitMs: number
   /** Of what the host is to stand as, this decides; left out for what runs and ends. */
   readonly aspect?: Aspect
+  /** The type that takes it back once it is over and no cancel can; left out where there is none. */
+  readonly inverse?: string
 }
 
 export const minutes = (count: number): number => count * 60_000

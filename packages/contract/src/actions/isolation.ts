@@ -7,6 +7,7 @@ export const isolate = {
   reversible: true,
   runLimitMs: minutes(5),
   aspect: 'isolation',
+  inverse: 'Unisolate',
 } as const satisfies ActionTypeRow
 
 /** Unisolate: the host as it was. Its cancel lets the isolation below show through again. */

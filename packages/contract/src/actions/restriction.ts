@@ -7,6 +7,7 @@ export const restrictCodeExecution = {
   reversible: true,
   runLimitMs: minutes(5),
   aspect: 'restriction',
+  inverse: 'UnrestrictCodeExecution',
 } as const satisfies ActionTypeRow
 
 /** UnrestrictCodeExecution: the host as it was. Its cancel lets the restriction below show through again. */
