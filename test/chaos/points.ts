@@ -1,4 +1,5 @@
 /** Every kill point of both programs, and how a round gets there. A point without its way does not compile. */
+import type { Aspect } from '@countermand/contract'
 import {
   killPoints as agentPoints,
   type KillPoint as AgentPoint,
@@ -10,7 +11,7 @@ import {
 
 export type Side = 'agent' | 'server'
 /** No round of scripts comes by these; `test/isolation/steps.test.ts` dies at each. */
-type Elsewhere = 'posture-candidate' | 'posture-applied' | 'posture-confirmed'
+type Elsewhere = `${Aspect}-${'candidate' | 'applied' | 'confirmed'}`
 export type PointName = Exclude<AgentPoint | ServerPoint, Elsewhere>
 
 /** How the script is to end: by itself, or by a cancel. */

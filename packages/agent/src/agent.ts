@@ -16,7 +16,7 @@ import { openLoop, type Loop } from './loop.ts'
 import { openNews, type NewsLog } from './news.ts'
 import { listHeld, obey } from './orders.ts'
 import { openContainment, whyNot } from './posture/containment.ts'
-import { beforeAnything, openPosture, type OpenPosture } from './posture/open.ts'
+import { beforeAnything, openPostures, type OpenPostures } from './posture/open.ts'
 import { openPulse } from './pulse.ts'
 import { recover } from './recover.ts'
 import { openRunner, type Runner } from './runner.ts'
@@ -43,7 +43,7 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   await beforeAnything(options)
-  const able = capabilitiesFor(options, await serverOf(options))
+  const able = preparing(host, signal, capabilitiesFor(options, await serverOf(options)))
   const self = async () => ({ facts: await factsOf(host), capabilities: await able() })
   const identity = await identityOf(options, self)
   const journal = await openJournal(dataFolder)
@@ -52,11 +52,11 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   let ticket: string | null = null
   // What stands is put back before there is a loop.
   const started: { loop: Loop | null } = { loop: null }
-  const posture = await openPosture({
+  const postures = await openPostures({
     ...options,
     news,
     server: identity.server,
-    whyNot: async () => whyNot((await able()).Isolate),
+    whyNot: async (aspect) => whyNot((await able())[typeOf[aspect]]),
     syncSoon: () => started.loop?.soon(),
   })
   const transfer = openTransfer({ server: identity.server, ticket: () => ticket, renew: () => loop.soon() })
@@ -65,13 +65,13 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const loop = openLoop({
     sync,
     log,
-    self: async () => ({ ...(await self()), ...(await saidBy({ journal, news, runner, posture })) }),
+    self: async () => ({ ...(await self()), ...(await saidBy({ journal, news, runner, postures })) }),
     answered: ({ reply }) => {
       if (ticket === null) log(`connected, epoch ${reply.epoch}`)
       ticket = reply.ticket
     },
     hasNews: () => news.pending().length > 0,
-    obey: (answer) => obey({ journal, news, runner, host, retold, posture }, answer, sync.epoch),
+    obey: (answer) => obey({ journal, news, runner, host, retold, postures }, answer, sync.epoch),
   })
   started.loop = loop
   await recover({ journal, news, runner })
@@ -86,7 +86,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   })
   await loop.run(signal)
   pulse.stop()
-  posture.stop()
+  postures.stop()
   await runner.shutdown()
   await wakeUps
 }
@@ -95,15 +95,15 @@ interface Saying {
   readonly journal: Journal
   readonly news: NewsLog
   readonly runner: Runner
-  readonly posture: OpenPosture
+  readonly postures: OpenPostures
 }
 
 async function saidBy(parts: Saying): Promise<Omit<Self, 'facts' | 'capabilities'>> {
-  const { journal, news, runner, posture } = parts
+  const { journal, news, runner, postures } = parts
   // The list first: news told while it is read speaks of what the list may not have yet, never the other way round.
   const held = await listHeld(journal)
   const progress = runner.progress()
-  return { held, newsHead: news.head(), news: news.pending(), progress, posture: posture.report() }
+  return { held, newsHead: news.head(), news: news.pending(), progress, postures: postures.report() }
 }
 
 /** Who this device is, where its server is now, and, for the whole process, what vouches for that server. */
@@ -149,6 +149,26 @@ async function factsOf(host: Host): Promise<Facts> {
   return { ...(await host.readFacts()), agentVersion }
 }
 
+/** Whose refusal keeps a host from standing so. */
+const typeOf = { isolation: 'Isolate', restriction: 'RestrictCodeExecution' } as const
+
+/** Begins to work out what a restriction takes as soon as this host may be restricted. */
+function preparing(
+  host: Host,
+  signal: AbortSignal,
+  able: () => Promise<Capabilities>,
+): () => Promise<Capabilities> {
+  let isBegun = false
+  return async () => {
+    const capabilities = await able()
+    if (capabilities.RestrictCodeExecution?.able && !isBegun) {
+      isBegun = true
+      host.execution.prepare(signal)
+    }
+    return capabilities
+  }
+}
+
 /** What this host can do, type by type; a server refuses the rest before anything is queued. */
 function capabilitiesFor(options: AgentOptions, server: string | null): () => Promise<Capabilities> {
   const { switchedOff, host } = options
@@ -160,7 +180,7 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
   }
   return async () => {
     const scanner = await host.scanner.find()
-    const isolation = await containment(server)
+    const { isolation, restriction } = await containment(server)
     const capabilities: Record<ActionType, Capability> = {
       LiveResponse: { able: true, commands: ['PutFile', 'RunScript', 'GetFile'] },
       CollectInvestigationPackage: { able: true },
@@ -168,6 +188,8 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
         'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
       Isolate: isolation,
       Unisolate: isolation,
+      RestrictCodeExecution: restriction,
+      UnrestrictCodeExecution: restriction,
     }
     return Object.fromEntries(
       actionTypes.map((type) => [type, switchedOff.includes(type) ? off : capabilities[type]]),

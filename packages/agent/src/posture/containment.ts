@@ -1,22 +1,25 @@
-/** Whether this host may be isolated: the server that runs on it would be cut off from every other device. */
-import type { Capability } from '@countermand/contract'
+/** Whether this host may be contained: the server that runs on it would be cut off from every other device, or could not start what it needs. */
+import type { Aspect, Capability } from '@countermand/contract'
 import type { Host } from '../host/host.ts'
 
 export interface ContainmentParts {
-  readonly host: Pick<Host, 'firewall' | 'isThisHost'>
+  readonly host: Pick<Host, 'firewall' | 'execution' | 'isThisHost'>
   readonly allowContainment: boolean
   /** It runs beside the server, as its child. */
   readonly tied: boolean
 }
 
-const own = {
+const able = { able: true } as const
+const own = (word: string): Capability => ({
   able: false,
   why: 'switched_off',
-  detail: 'this host runs the control server; start with --allow-containment to let it be isolated',
-} as const
+  detail: `this host runs the control server; start with --allow-containment to let it be ${word}`,
+})
 
 /** Answers as often as it is asked. `server`: the base URL, null where it is not known yet. */
-export function openContainment(parts: ContainmentParts): (server: string | null) => Promise<Capability> {
+export function openContainment(
+  parts: ContainmentParts,
+): (server: string | null) => Promise<Readonly<Record<Aspect, Capability>>> {
   const { host, allowContainment, tied } = parts
   // Asked once: names cannot be resolved by a host that is isolated, and a server that moves here brings another start.
   const known = new Map<string, boolean>()
@@ -28,9 +31,13 @@ export function openContainment(parts: ContainmentParts): (server: string | null
   }
   return async (server) => {
     const lack = await host.firewall.lack()
-    if (lack !== null) return { able: false, why: 'missing_tool', detail: lack }
-    if (allowContainment) return { able: true }
-    return tied || (server !== null && (await isHere(server))) ? own : { able: true }
+    const obstacle = await host.execution.obstacle()
+    const isOwn = !allowContainment && (tied || (server !== null && (await isHere(server))))
+    const otherwise = (word: string): Capability => (isOwn ? own(word) : able)
+    return {
+      isolation: lack === null ? otherwise('isolated') : { able: false, why: 'missing_tool', detail: lack },
+      restriction: obstacle === null ? otherwise('restricted') : { able: false, ...obstacle },
+    }
   }
 }
 

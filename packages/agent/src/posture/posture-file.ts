@@ -1,6 +1,6 @@
-/** What of the host's posture must outlive this process: one file, replaced as a whole. */
+/** What of the host's posture must outlive this process: one file for each aspect, replaced as a whole. */
 import { join } from 'node:path'
-import { canonical, type News, type Posture } from '@countermand/contract'
+import { canonical, type Aspect, type News, type Posture } from '@countermand/contract'
 import { writeDurably } from '../host/files.ts'
 import { readJson } from '../journal.ts'
 
@@ -31,8 +31,8 @@ export interface PostureFile {
   write(state: PostureState): Promise<void>
 }
 
-export const postureFile = (dataFolder: string): PostureFile => {
-  const path = join(dataFolder, 'posture.json')
+export const postureFile = (dataFolder: string, aspect: Aspect): PostureFile => {
+  const path = join(dataFolder, `posture-${aspect}.json`)
   return {
     read: () => readJson<PostureState>(path),
     write: (state) => writeDurably(path, JSON.stringify(state)),
@@ -40,12 +40,7 @@ export const postureFile = (dataFolder: string): PostureFile => {
 }
 
 /** Before anybody asked for anything. */
-export const nothing: Posture = {
-  generation: 0,
-  isolation: { action: null, type: 'None', allow: [], confirm: 'revert' },
-  server: [],
-  withdrawn: [],
-}
+export const nothing: Posture = { generation: 0, action: null, type: 'None', withdrawn: [] }
 
 export const begin: PostureState = {
   confirmed: nothing,
@@ -55,10 +50,9 @@ export const begin: PostureState = {
   releasedNonce: null,
 }
 
-export const isolates = ({ isolation }: Posture): boolean => isolation.type !== 'None'
+export const isActive = ({ type }: Pick<Posture, 'type'>): boolean => type !== 'None'
 
 /** A server that was restored may give a generation a second time: the content counts too. */
 export const isSame = (one: Posture, other: Posture): boolean => contentOf(one) === contentOf(other)
 
-const contentOf = ({ generation, isolation, server }: Posture): string =>
-  canonical({ generation, isolation, server })
+const contentOf = ({ withdrawn: _withdrawn, ...content }: Posture): string => canonical(content)

@@ -8,7 +8,7 @@ import { Release, challengePrefix, fits, messageTypes, type Posture as Document 
 import type { Identity } from '../identity.ts'
 import { Machine, inFolder, makeOrderKey, textOf, type OrderKey } from '../testing/fakes.ts'
 import { Told, full, openPosture } from '../testing/posture.ts'
-import { barrierOf } from './barrier.ts'
+import { barrierOf } from './isolation.ts'
 import { carryOut, type Command } from './commands.ts'
 import { releasedFile } from './released-file.ts'
 
@@ -71,13 +71,13 @@ test('an answer by the server to the challenge lifts what stands, once', () =>
   withHost(async ({ folder, machine, key, said, ask, asked }) => {
     assert.equal(await ask('release'), 1, 'there was no answer yet')
     assert.notEqual(machine.firewall.kernel, null)
-    assert.equal(asked().generation, 4)
+    assert.deepEqual(asked().generations, { isolation: 4 })
     assert.equal(asked().machineId, machineId)
     assert.ok(said.some((line) => line.includes(`POST /api/countermand/devices/${machineId}/release`)))
     const answer = await sign(key, asked())
     assert.equal(await ask('release', { answer }), 0)
     assert.equal(machine.firewall.kernel, null)
-    assert.equal((await releasedFile(folder).read())?.nonce, asked().nonce)
+    assert.equal((await releasedFile(folder, 'isolation').read())?.nonce, asked().nonce)
     assert.equal(existsSync(join(folder, 'challenge.json')), false)
     assert.equal(await ask('release', { answer }), 1)
     assert.match(said.at(-1) ?? '', /No challenge is open/)
@@ -88,7 +88,7 @@ test('the release is on disk before the barrier is lifted', () =>
     await ask('release')
     let onDisk = ''
     machine.firewall.before = () => {
-      onDisk = textOf(join(folder, 'released.json'))
+      onDisk = textOf(join(folder, 'released-isolation.json'))
     }
     await ask('release', { answer: await sign(key, asked()) })
     assert.match(onDisk, new RegExp(asked().nonce))
@@ -100,7 +100,8 @@ describe('nothing is lifted by', () => {
     'a message of another kind': (challenge, key) => sign(key, challenge, messageTypes.reply),
     'an answer for another device': (challenge, key) =>
       sign(key, { ...challenge, machineId: 'e'.repeat(40) }),
-    'an answer for another generation': (challenge, key) => sign(key, { ...challenge, generation: 5 }),
+    'an answer for another generation': (challenge, key) =>
+      sign(key, { ...challenge, generations: { isolation: 5 } }),
     'an answer to an older challenge': (challenge, key) => sign(key, { ...challenge, nonce: 'A'.repeat(22) }),
     'the challenge itself': (challenge) =>
       Promise.resolve(challengePrefix + Buffer.from(JSON.stringify(challenge)).toString('base64url')),
@@ -113,7 +114,7 @@ describe('nothing is lifted by', () => {
       assert.equal(await ask('release', { answer }), 1)
       assert.match(said.at(-1) ?? '', /nothing was changed/)
       assert.deepEqual(machine.firewall.kernel, barrierOf(document, 'https://server.example'))
-      assert.equal(await releasedFile(folder).read(), null)
+      assert.equal(await releasedFile(folder, 'isolation').read(), null)
       assert.equal(await ask('release', { answer: await sign(key, asked()) }), 0, 'the challenge stays open')
     }),
   )
@@ -148,7 +149,7 @@ describe('restore', () => {
       machine.reboot()
       assert.equal(await ask('restore'), 0)
       assert.deepEqual(machine.firewall.kernel, barrierOf(document, 'https://server.example'))
-      assert.deepEqual(said, ['Generation 4 stands.'])
+      assert.deepEqual(said, ['The host is isolated (Full).', 'The host is not restricted.'])
     }))
 
   test('puts nothing back that was lifted on the spot', () =>
@@ -171,14 +172,14 @@ describe('status', () => {
       assert.match(text, new RegExp(`device ${machineId} of https://server.example`))
       assert.match(
         text,
-        new RegExp(`Generation 4: isolated \\(Selective\\) by action ${document.isolation.action}, since `),
+        new RegExp(`Generation 4: isolated \\(Selective\\) by action ${document.action}, since `),
       )
       assert.match(text, /192\.0\.2\.1/)
       assert.match(text, /192\.0\.2\.0\/24 tcp 443; processes of backup/)
-      assert.match(text, /The kernel has just that\./)
+      assert.match(text, /The host stands just so\./)
       machine.firewall.kernel = null
       await ask('status')
-      assert.match(said.join('\n'), /The kernel has it otherwise: the table is gone/)
+      assert.match(said.join('\n'), /The host stands otherwise: the table is gone/)
     }, document)
   })
 
@@ -186,12 +187,12 @@ describe('status', () => {
     withHost(async ({ key, said, ask, asked }) => {
       await ask('release')
       await ask('status')
-      assert.match(said.join('\n'), /A challenge is open, for generation 4/)
+      assert.match(said.join('\n'), /A challenge to lift what stands is open/)
       await ask('release', { answer: await sign(key, asked()) })
       said.length = 0
       await ask('status')
       const text = said.join('\n')
-      assert.match(text, /Nothing stands\.\nIt was released on the spot at .*\nThe kernel has just that\./)
-      assert.doesNotMatch(text, /challenge/)
+      assert.match(text, /Nothing stands\.\n +It was released on the spot at .*\n +The host stands just so\./)
+      assert.doesNotMatch(text, /challenge/i)
     }))
 })

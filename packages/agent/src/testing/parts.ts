@@ -7,6 +7,8 @@ import { openJournal, type Journal } from '../journal.ts'
 import { openNews, type NewsLog } from '../news.ts'
 import { obey } from '../orders.ts'
 import { recover } from '../recover.ts'
+import { controlsOf } from '../posture/control.ts'
+import { together } from '../posture/open.ts'
 import { openPosture } from './posture.ts'
 import { openRunner, type Runner } from '../runner.ts'
 import type { Transfer } from '../transfer.ts'
@@ -61,12 +63,15 @@ export async function openParts(
     log: () => undefined,
   })
   await recover({ journal, news, runner })
-  const posture = await openPosture(folder, machine, { news })
+  const pairs = []
+  for (const control of controlsOf(machine, 'https://server.example'))
+    pairs.push({ control, posture: await openPosture(folder, machine, { news, control }) })
+  const postures = together(pairs, () => undefined)
   const retold = new Set<string>()
   const order: Parts['order'] = (given, ageSeconds = 0) => {
     const sentAt = ageSeconds === null ? null : machine.seconds - ageSeconds
     return obey(
-      { journal, news, runner, host, retold, posture },
+      { journal, news, runner, host, retold, postures },
       { reply: replyOf(given), sentAt, isRepeated: false },
       'epoch-1',
     )
