@@ -4,10 +4,17 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, test } from 'vitest'
-import { Release, challengePrefix, fits, messageTypes, type Posture as Document } from '@countermand/contract'
+import {
+  Release,
+  aspects,
+  challengePrefix,
+  fits,
+  messageTypes,
+  type Posture as Document,
+} from '@countermand/contract'
 import type { Identity } from '../identity.ts'
 import { Machine, inFolder, makeOrderKey, textOf, type OrderKey } from '../testing/fakes.ts'
-import { Told, full, openPosture } from '../testing/posture.ts'
+import { Told, full, grounds, openPosture } from '../testing/posture.ts'
 import { barrierOf } from './isolation.ts'
 import { carryOut, type Command } from './commands.ts'
 import { releasedFile } from './released-file.ts'
@@ -194,5 +201,69 @@ describe('status', () => {
       const text = said.join('\n')
       assert.match(text, /Nothing stands\.\n +It was released on the spot at .*\n +The host stands just so\./)
       assert.doesNotMatch(text, /challenge/i)
+    }))
+})
+
+describe('a host that is restricted as well', () => {
+  /** By an agent that does not run any more. */
+  const restricted = (run: (trial: Trial) => Promise<void>): Promise<void> =>
+    withHost(async (trial) => {
+      const { folder, machine } = trial
+      const { control, full: restriction } = grounds.restriction(machine)
+      const posture = await openPosture(folder, machine, { news: new Told(), control })
+      await posture.take(restriction(2))
+      posture.close()
+      assert.equal(machine.execution.isRestricted, true)
+      await run(trial)
+    })
+
+  test('is freed of both by one answer', () =>
+    restricted(async ({ folder, machine, key, said, ask, asked }) => {
+      await ask('release')
+      assert.deepEqual(asked().generations, { isolation: 4, restriction: 2 })
+      assert.equal(await ask('release', { answer: await sign(key, asked()) }), 0)
+      assert.equal(machine.firewall.kernel, null)
+      assert.equal(machine.execution.isRestricted, false)
+      assert.match(said.at(-1) ?? '', /from the network or from starting programs/)
+      machine.reboot()
+      await ask('restore')
+      assert.equal(machine.execution.isRestricted, false)
+      for (const aspect of aspects)
+        assert.equal((await releasedFile(folder, aspect).read())?.nonce, asked().nonce)
+    }))
+
+  test('is asked again where one of them could not be lifted', () =>
+    restricted(async ({ machine, key, ask, asked }) => {
+      await ask('release')
+      machine.execution.failing = 1
+      const answer = await sign(key, asked())
+      await assert.rejects(ask('release', { answer }))
+      assert.equal(machine.execution.isRestricted, true)
+      assert.equal(await ask('release', { answer }), 0)
+      assert.equal(machine.execution.isRestricted, false)
+    }))
+
+  test('stands so again after a boot', () =>
+    restricted(async ({ machine, said, ask }) => {
+      machine.reboot()
+      assert.equal(await ask('restore'), 0)
+      assert.equal(machine.execution.isRestricted, true)
+      assert.deepEqual(said, [
+        'The host is isolated (Full).',
+        'The host is restricted to programs that its packages have installed.',
+      ])
+    }))
+
+  test('says what stands of each, and whether it does', () =>
+    restricted(async ({ machine, said, ask }) => {
+      await ask('status')
+      assert.match(
+        said.join('\n'),
+        /Isolation:\n {2}Generation 4: isolated \(Full\).*The host stands just so\..*Restriction.*:\n {2}Generation 2: restricted to programs that its packages have installed by action .*The host stands just so\./s,
+      )
+      said.length = 0
+      machine.execution.isRestricted = false
+      await ask('status')
+      assert.match(said.at(-1) ?? '', /The host stands otherwise: the daemon is gone/)
     }))
 })

@@ -1,7 +1,7 @@
 /** Lifts on the spot what stands, by an answer that the server has signed over a challenge: for a device that is cut off. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { Release, canonical, challengePrefix, fits, messageTypes } from '@countermand/contract'
+import { Release, aspects, canonical, challengePrefix, fits, messageTypes } from '@countermand/contract'
 import { removeFolder, writeDurably } from '../host/files.ts'
 import type { Identity } from '../identity.ts'
 import { readJson } from '../journal.ts'
@@ -48,7 +48,9 @@ export async function release(parts: ReleaseParts, answer: string): Promise<void
     throw new NotReleased(
       'That is not an answer by the server of this device to the challenge that is open: nothing was changed.',
     )
-  if (canonical(await standing(parts)) !== canonical(asked.generations))
+  const now = await standing(parts)
+  // Less than was asked for: of an earlier try, which the host has refused half-way.
+  if (aspects.some((aspect) => now[aspect] !== undefined && now[aspect] !== asked.generations[aspect]))
     throw new NotReleased('Something else stands by now than the challenge speaks of: print a new one.')
   const lifted = controls.filter(({ aspect }) => asked.generations[aspect] !== undefined)
   for (const { aspect } of lifted)
