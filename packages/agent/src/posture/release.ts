@@ -48,9 +48,9 @@ export async function release(parts: ReleaseParts, answer: string): Promise<void
     throw new NotReleased(
       'That is not an answer by the server of this device to the challenge that is open: nothing was changed.',
     )
-  const now = await standing(parts)
+  const still = await standing(parts)
   // Less than was asked for: of an earlier try, which the host has refused half-way.
-  if (aspects.some((aspect) => now[aspect] !== undefined && now[aspect] !== asked.generations[aspect]))
+  if (aspects.some((aspect) => still[aspect] !== undefined && still[aspect] !== asked.generations[aspect]))
     throw new NotReleased('Something else stands by now than the challenge speaks of: print a new one.')
   const lifted = controls.filter(({ aspect }) => asked.generations[aspect] !== undefined)
   for (const { aspect } of lifted)
