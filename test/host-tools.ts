@@ -44,6 +44,12 @@ export const hostTools = {
     probe: ['add table netdev t; add chain netdev t c; add rule netdev t c numgen random mod 2 < 1 drop'],
     isNetwork: true,
   },
+  // A daemon: its own help is a failure, its client's is not.
+  fapolicyd: {
+    package: 'fapolicyd',
+    probe: ['--help'],
+    library: { path: '/usr/sbin/fapolicyd', command: '/usr/sbin/fapolicyd-cli' },
+  },
 } as const satisfies Record<string, HostTool>
 
 export type HostToolName = keyof typeof hostTools
