@@ -136,7 +136,11 @@ function openDevice(
   const dataFolder = join(folder, options.embedded ? 'server/agent' : 'agent')
   const around = options.around ?? (() => [])
   const flags = () => [
-    ...['--data', dataFolder, '--enrol', token(), ...(options.agentFlags ?? [])],
+    '--data',
+    dataFolder,
+    '--enrol',
+    token(),
+    ...(options.agentFlags ?? []),
     ...(options.isRestrictable ? [] : ['--switch-off', restrictions]),
   ]
   const program = openProgram(

@@ -205,7 +205,11 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
       const { isolation: barrier, restriction: control } = (await stage.machine()).countermand
       const { state, type, actionId, confirmed } = barrier
       found = {
-        ...{ state, type, actionId, isBarred: stage.isBarred(), confirmed },
+        state,
+        type,
+        actionId,
+        isBarred: stage.isBarred(),
+        confirmed,
         restriction: [control.state, control.actionId, control.confirmed],
         isRestricted: stage.room?.isRestricted(),
       }

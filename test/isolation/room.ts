@@ -51,17 +51,18 @@ export async function openRoom(): Promise<Room> {
   await Promise.race([once(holder.stdout, 'data'), gone])
   const first = readFileSync(`/proc/${holder.pid}/task/${holder.pid}/children`, 'utf8').trim()
   if (first === '') throw new Error('The room could not be set up.')
-  const there = ['nsenter', '--target', first, '--mount', '--pid']
+  const there = ['--target', first, '--mount', '--pid']
   const run = (line: string): { isDone: boolean; text: string } => {
-    const [file = '', ...args] = [...there, 'sh', '-c', line]
-    const { status, stdout, stderr } = spawnSync(file, args, { encoding: 'utf8' })
+    const { status, stdout, stderr } = spawnSync('nsenter', [...there, 'sh', '-c', line], {
+      encoding: 'utf8',
+    })
     return { isDone: status === 0, text: `${stdout}${stderr}` }
   }
   const endDaemon = (): void => {
     run('kill -KILL $(pgrep -x fapolicyd -r R,S,D,T)')
   }
   return {
-    inside: [...there, 'setpriv', '--pdeathsig', 'KILL'],
+    inside: ['nsenter', ...there, 'setpriv', '--pdeathsig', 'KILL'],
     agentFlags: ['--restrict-file-systems', 'ramfs'],
     isRestricted: () => {
       const packaged = run(join(folder, 'bin/packaged'))

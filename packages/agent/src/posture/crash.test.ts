@@ -191,9 +191,9 @@ async function happen(
 
 const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
 
-const each = aspects.flatMap((aspect) => seeds.map((seed) => [aspect, seed] as const))
+const trials = aspects.flatMap((aspect) => seeds.map((seed) => [aspect, seed] as const))
 
-test.each(each)('%s, seed %i: whatever happens, the host ends as it was told last', (aspect, seed) =>
+test.each(trials)('%s, seed %i: whatever happens, the host ends as it was told last', (aspect, seed) =>
   inFolder(async (folder) => {
     const world = openWorld(folder, aspect)
     const { ground } = world

@@ -1,7 +1,6 @@
 /**
- * How this host stands in one aspect, as a desired state: what a reply says is put on disk and made so, and stands; what could cut
- * this device off is confirmed first, by a sync that was sent after it, and without one the host goes back. What stands is put back
- * whoever removes it.
+ * How this host stands in one aspect, as a desired state: what a reply says is put on disk, made so, and put back whoever removes it.
+ * What could cut this device off is to be confirmed, by a sync that was sent after it; without one the host goes back.
  */
 import {
   confirmWithinMs,
@@ -108,9 +107,8 @@ export class Posture {
     this.latest = ordered
     const { candidate, confirmed } = this.state
     const isTaken = !this.isFresh && isSame(ordered, candidate?.document ?? confirmed)
-    const isBack = !isTaken && !this.isFresh && isSame(ordered, confirmed)
-    if (isBack) await this.forgetCandidate()
-    else if (!isTaken) await this.adopt(ordered)
+    const isBack = !this.isFresh && isSame(ordered, confirmed)
+    if (!isTaken) await (isBack ? this.forgetCandidate() : this.adopt(ordered))
     if (this.ordered === ordered) this.ordered = null
     if (isTaken) return this.tellWithdrawn()
     await this.settle()
@@ -191,11 +189,10 @@ export class Posture {
   }
 
   private arrange(): void {
-    const { wanted, latest } = this
-    const { control } = this.parts
-    if (!this.isFresh) control.arrange?.(wanted, latest)
+    const { wanted, latest, parts } = this
+    if (!this.isFresh) parts.control.arrange?.(wanted, latest)
     if (isActive(wanted) && !this.isClosed)
-      this.unwatch ??= control.watch(() => {
+      this.unwatch ??= parts.control.watch(() => {
         this.checkedAt = -Infinity
         void this.tick()
       })
@@ -265,12 +262,11 @@ export class Posture {
   }
 
   private async make(): Promise<void> {
-    const { control } = this.parts
-    const { wanted } = this
+    const { wanted, parts } = this
     // Where nothing can be made, and never was, there is nothing to be taken away.
-    if (!isActive(wanted) && !this.mayHold && (await control.lack()) !== null) return
+    if (!isActive(wanted) && !this.mayHold && (await parts.control.lack()) !== null) return
     this.mayHold = true
-    await control.apply(wanted)
+    await parts.control.apply(wanted)
     this.madeAt = this.now
     this.checkedAt = this.now
     this.mayHold = isActive(wanted)
@@ -330,9 +326,9 @@ export class Posture {
 
   /** To each id of the latest reply what can be said to it now. */
   private async tellWithdrawn(): Promise<void> {
-    const { latest } = this
+    const { latest, state } = this
     if (latest === null || latest.withdrawn.length === 0) return
-    const { candidate, confirmed } = this.state
+    const { candidate, confirmed } = state
     const isTaken = isSame(latest, candidate?.document ?? confirmed)
     const stands = candidate === null && this.isVerified && isSame(latest, confirmed)
     const heard = isTaken ? this.withdrawn.of(latest.withdrawn, 'cancel_acknowledged') : []

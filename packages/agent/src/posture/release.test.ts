@@ -204,19 +204,19 @@ describe('status', () => {
     }))
 })
 
-describe('a host that is restricted as well', () => {
-  /** By an agent that does not run any more. */
-  const restricted = (run: (trial: Trial) => Promise<void>): Promise<void> =>
-    withHost(async (trial) => {
-      const { folder, machine } = trial
-      const { control, full: restriction } = grounds.restriction(machine)
-      const posture = await openPosture(folder, machine, { news: new Told(), control })
-      await posture.take(restriction(2))
-      posture.close()
-      assert.equal(machine.execution.isRestricted, true)
-      await run(trial)
-    })
+/** By an agent that does not run any more. */
+const restricted = (run: (trial: Trial) => Promise<void>): Promise<void> =>
+  withHost(async (trial) => {
+    const { folder, machine } = trial
+    const { control, full: restriction } = grounds.restriction(machine)
+    const posture = await openPosture(folder, machine, { news: new Told(), control })
+    await posture.take(restriction(2))
+    posture.close()
+    assert.equal(machine.execution.isRestricted, true)
+    await run(trial)
+  })
 
+describe('a host that is restricted as well', () => {
   test('is freed of both by one answer', () =>
     restricted(async ({ folder, machine, key, said, ask, asked }) => {
       await ask('release')

@@ -15,23 +15,23 @@ const server = 'https://server.example'
 export interface Ground {
   readonly control: Control
   /** How often what is applied will fail from now on; `active`: of what does not lift. */
-  refuse(times: number, which?: 'active' | 'all'): void
+  readonly refuse: (times: number, which?: 'active' | 'all') => void
   /** Called at the beginning of each that is applied. */
-  before(call: () => Promise<void> | void): void
+  readonly before: (call: () => Promise<void> | void) => void
   /** What the machine has; and what it would have by this document. */
-  has(): unknown
-  as(document: Document): unknown
+  readonly has: () => unknown
+  readonly as: (document: Document) => unknown
   /** What was applied, in order. */
-  applied(): readonly unknown[]
-  watching(): number
+  readonly applied: () => readonly unknown[]
+  readonly watching: () => number
   /** There is no tool for it. */
-  lacks(tool: string): void
+  readonly lacks: (tool: string) => void
   /** Somebody takes it away; unseen, nobody calls. */
-  takeAway(isSeen?: boolean): void
+  readonly takeAway: (isSeen?: boolean) => void
   /** What a drift of that kind is told as. */
   readonly gone: string
-  full(generation: number): Document
-  free(generation: number, withdrawn?: string[], action?: string | null): Document
+  readonly full: (generation: number) => Document
+  readonly free: (generation: number, withdrawn?: string[], action?: string | null) => Document
 }
 
 export const grounds: Readonly<Record<Aspect, (machine: Machine) => Ground>> = {

@@ -181,17 +181,18 @@ export function toMachine(device: Device, now: Date): Machine {
   }
 }
 
+const toStand = ({ action, since, confirmed }: Standing) => ({
+  actionId: action,
+  sinceDateTimeUtc: since === null ? null : timestamp(new Date(since)),
+  confirmed,
+})
+
 function toStanding({ stances }: Device): Machine['countermand'] {
   const isolation = shownOf(stances, 'isolation')
   const restriction = shownOf(stances, 'restriction')
-  const by = ({ action, since, confirmed }: Standing) => ({
-    actionId: action,
-    sinceDateTimeUtc: since === null ? null : timestamp(new Date(since)),
-    confirmed,
-  })
   return {
-    isolation: { state: isolation.state, type: isolation.type, ...by(isolation) },
-    restriction: { state: restriction.state, ...by(restriction) },
+    isolation: { state: isolation.state, type: isolation.type, ...toStand(isolation) },
+    restriction: { state: restriction.state, ...toStand(restriction) },
   }
 }
 

@@ -206,7 +206,9 @@ export class TestDevice {
 
   /** A second device with the same key and the same memory. */
   copy(): TestDevice {
-    const twin = new TestDevice(this.server, { ...this, epoch: this.memory.epoch }, this)
+    const { key, orderKey, machineId } = this
+    const identity = { key, orderKey, machineId, epoch: this.memory.epoch }
+    const twin = new TestDevice(this.server, identity, this)
     twin.memory = { ...this.memory }
     return twin
   }

@@ -10,9 +10,9 @@ export function postureIn(reply: Reply, aspect: Aspect = 'isolation'): Posture {
 }
 
 export function reportOf({ postures }: TestDevice, aspect: Aspect = 'isolation'): PostureReport {
-  const report = postures?.[aspect]
-  assert.ok(report, 'the device says how it stands')
-  return report
+  const said = postures?.[aspect]
+  assert.ok(said, 'the device says how it stands')
+  return said
 }
 
 export function report(device: TestDevice, said: Partial<PostureReport>, aspect: Aspect = 'isolation'): void {
