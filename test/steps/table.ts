@@ -1,8 +1,11 @@
 /** The table of `docs/steps.md`, as it stands there. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { seed } from '../../packages/server/src/testing/dice.ts'
 
 export interface Row {
+  /** Its place in its table, from 1. */
+  readonly number: number
   readonly action: string
   readonly at: string
   /** What comes between. */
@@ -16,13 +19,22 @@ export interface Row {
 
 const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
 
+/** Of which every so manyth is played. */
+const shares = { 'what runs': 3, 'what stands': 5 } as const
+
+/** Each row takes seconds, one a minute: a share of them, another one each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
+export const rowsToPlay = (of: keyof typeof shares): readonly Row[] =>
+  readTable(of).filter(
+    ({ number }) => process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % shares[of] === 0,
+  )
+
 /** Of what runs and ends, or of what stands. @throws Error for a line that is no row of seven columns */
-export function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
+function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
   const document = readFileSync(join(import.meta.dirname, '../../docs/steps.md'), 'utf8')
   const [running = '', standing = ''] = document.split('## What stands')
   const text = of === 'what runs' ? running : standing
   const lines = text.split('\n').filter((line) => line.startsWith('|'))
-  return lines.slice(2).map((line) => {
+  return lines.slice(2).map((line, index) => {
     const cells = line
       .split('|')
       .slice(1, -1)
@@ -31,6 +43,7 @@ export function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
     const [action = '', at = '', comes = '', status = '', proof = '', commands = '', left = ''] = cells
     const states = commands.split(' ').filter((letter) => letter !== '')
     return {
+      number: index + 1,
       action,
       at,
       comes,

@@ -206,9 +206,8 @@ export class TestDevice {
 
   /** A second device with the same key and the same memory. */
   copy(): TestDevice {
-    const { key, orderKey, machineId } = this
-    const identity = { key, orderKey, machineId, epoch: this.memory.epoch }
-    const twin = new TestDevice(this.server, identity, this)
+    const { key, orderKey, machineId, memory } = this
+    const twin = new TestDevice(this.server, { key, orderKey, machineId, epoch: memory.epoch }, this)
     twin.memory = { ...this.memory }
     return twin
   }

@@ -20,9 +20,12 @@ const pidFile = '/run/fapolicyd.pid'
 /** All that run. `source`: the name of the file systems that ours has mounted. */
 export function findDaemons(source: string): Daemon[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => /^\d+$/.test(name) && isNamedSo(name))
     .flatMap((name) => lookAt(Number(name), source) ?? [])
 }
+
+/** Of all that the kernel says of a process, this costs least. */
+const isNamedSo = (pid: string): boolean => read(`/proc/${pid}/comm`) === 'fapolicyd\n'
 
 /** Null where it is none, or has ended. */
 export function lookAt(pid: number, source: string): Daemon | null {

@@ -62,7 +62,8 @@ export function openExecution(options: {
   }
 }
 
-async function putUp(parts: Parts): Promise<void> {
+/** `isRenewal`: where one stands, and not where it has been lifted meanwhile. */
+async function putUp(parts: Parts, { isRenewal = false } = {}): Promise<void> {
   const { folder, source, trust, log } = parts
   const obstacle = await obstacleTo(source)
   if (obstacle !== null) throw new Error(`This host cannot be restricted: ${obstacle.detail}.`)
@@ -72,6 +73,7 @@ async function putUp(parts: Parts): Promise<void> {
   const policy = policyFor(parts, listOf((await trust.latest()) ?? []))
   await makeFolder(folder)
   await locked(parts, async (held) => {
+    if (isRenewal && ours(source).length === 0) return
     const rules = (await arePackagesChanging()) ? 'hold.rules' : 'compiled.rules'
     const isWritten = (await firstOther(parts, policy)) === null
     if (isWritten && (await isStanding(parts, rules))) return
@@ -229,7 +231,8 @@ async function freshen(parts: Parts, signal: AbortSignal): Promise<void> {
   if (daemon === undefined || signal.aborted) return
   const isOnHold = rulesOfDaemon(daemon.pid, policyFolder(folder)) === 'hold.rules'
   const list = listOf((await trust.latest()) ?? [])
-  if (isOnHold || (await textOf(join(policyFolder(folder), 'fapolicyd.trust'))) !== list) await putUp(parts)
+  if (isOnHold || (await textOf(join(policyFolder(folder), 'fapolicyd.trust'))) !== list)
+    await putUp(parts, { isRenewal: true })
 }
 
 const ours = (source: string): Daemon[] => findDaemons(source).filter(({ isOurs }) => isOurs)

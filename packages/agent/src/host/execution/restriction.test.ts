@@ -57,6 +57,15 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
     assert.ok(room.run('$R/bin/packaged').isDone)
   })
 
+  test('starts the agent again, which no package has brought: for root alone', async () => {
+    room.must(`cp ${process.execPath} $R/bin/node`)
+    const first = room.agent(`${room.folder}/bin/node`)
+    await first.apply(true)
+    await first.kill()
+    assert.equal(await room.agent(`${room.folder}/bin/node`).difference(true), null)
+    refuses('$R/bin/node --version', nobody)
+  })
+
   test('is put back when its daemon was killed, and nobody waits for one that was stopped', async () => {
     await agent.apply(true)
     await agent.watch()
@@ -150,6 +159,9 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
       'mkdir -p $R/own/system/multi-user.target.wants; ln -s x $R/own/system/multi-user.target.wants/fapolicyd.service',
     )
     assert.equal((await refusal()).why, 'in_use')
+    // Masked, it does not start.
+    room.must('ln -s /dev/null $R/own/system/fapolicyd.service')
+    assert.equal(await agent.obstacle(), null)
     room.must('rm -r /run/systemd')
 
     // Its own configuration, but of a file system that nobody has.
@@ -168,7 +180,7 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
     room.must('mkdir -p /run/systemd/system')
     assert.deepEqual(await refusal(), {
       why: 'missing_tool',
-      detail: 'apt-get install --yes fapolicyd && systemctl disable --now fapolicyd',
+      detail: 'systemctl mask fapolicyd && apt-get install --yes fapolicyd',
     })
     assert.equal(room.daemon(), 0)
   })

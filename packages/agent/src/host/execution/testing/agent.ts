@@ -1,5 +1,6 @@
 // An agent of a room, as far as it restricts: a line of JSON asks it, a line answers.
 import { createInterface } from 'node:readline'
+import { DatabaseSync } from 'node:sqlite'
 import { openExecution } from '../execution.ts'
 import type { Answer, Question } from './room.ts'
 
@@ -13,7 +14,7 @@ const execution = openExecution({
   fileSystems: fileSystems.split(','),
 })
 
-async function answer({ ask, isRestricted }: Question): Promise<unknown> {
+async function answerTo({ ask, isRestricted }: Question): Promise<unknown> {
   switch (ask) {
     case 'obstacle':
       return execution.obstacle()
@@ -23,6 +24,9 @@ async function answer({ ask, isRestricted }: Question): Promise<unknown> {
       return execution.difference(isRestricted)
     case 'prepare':
       return execution.prepare(leaving.signal)
+    case 'lockPackages':
+      // A record lock, as apt's, until this process ends.
+      return new DatabaseSync('/var/lib/dpkg/lock-frontend').exec('BEGIN EXCLUSIVE')
     case 'watch':
       return void execution.watch(() => say({ changed: true }))
   }
@@ -30,7 +34,7 @@ async function answer({ ask, isRestricted }: Question): Promise<unknown> {
 
 for await (const line of createInterface({ input: process.stdin })) {
   const question: Question = JSON.parse(line)
-  void answer(question).then(
+  void answerTo(question).then(
     (result) => say({ id: question.id, result: result ?? null }),
     (thrown: unknown) => say({ id: question.id, trouble: String(thrown) }),
   )

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 
 export interface Question {
   readonly id: number
-  readonly ask: 'obstacle' | 'apply' | 'difference' | 'prepare' | 'watch'
+  readonly ask: 'obstacle' | 'apply' | 'difference' | 'prepare' | 'watch' | 'lockPackages'
   readonly isRestricted: boolean
 }
 
@@ -28,8 +28,8 @@ export interface Room {
   run(line: string, as?: number): Ran
   /** What it has printed. @throws Error where it fails */
   must(line: string): string
-  /** Another each time, on the same folder. */
-  agent(): Agent
+  /** Another each time, on the same folder; by this program instead of the one that runs the test. */
+  agent(program?: string): Agent
   /** The pid of the daemon as it is inside, 0 where there is none. */
   daemon(): number
   close(): Promise<void>
@@ -46,6 +46,8 @@ export interface Agent {
   obstacle(): Promise<unknown>
   prepare(): Promise<void>
   watch(): Promise<void>
+  /** As apt does from its first package to its last; until it is killed. */
+  lockPackages(): Promise<void>
   /** How often its watch has called. */
   calls(): number
   readonly log: readonly string[]
@@ -102,15 +104,14 @@ export async function openRoom(): Promise<Room> {
     folder,
     run,
     must,
-    agent: () => openAgent(inside, join(folder, 'agent')),
+    agent: (program = process.execPath) => openAgent([...inside, program], join(folder, 'agent')),
     daemon: () => Number(run('pgrep -x fapolicyd -r R,S,D,T').text),
     close,
   }
 }
 
-function openAgent(inside: readonly string[], folder: string): Agent {
-  const program = join(import.meta.dirname, 'agent.ts')
-  const child = spawn('nsenter', [...inside, process.execPath, program, folder, 'ramfs'], {
+function openAgent(command: readonly string[], folder: string): Agent {
+  const child = spawn('nsenter', [...command, join(import.meta.dirname, 'agent.ts'), folder, 'ramfs'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })
   const gone = once(child, 'close')
@@ -129,6 +130,7 @@ function openAgent(inside: readonly string[], folder: string): Agent {
     obstacle: () => ask('obstacle'),
     prepare: async () => void (await ask('prepare')),
     watch: async () => void (await ask('watch')),
+    lockPackages: async () => void (await ask('lockPackages')),
     calls: () => calls,
     log,
     kill: async () => {

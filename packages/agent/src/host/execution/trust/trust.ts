@@ -40,13 +40,13 @@ export function openTrust({
     const stamp = await stampOf(root)
     const former = await read()
     if (former?.stamp === stamp) return false
-    const from = Date.now()
+    const from = performance.now()
     const found = await inThread({ root, former: former?.survey ?? noSurvey }, signal)
     await makeFolder(folder)
     await removeDrafts(folder)
     await writeDurably(file, JSON.stringify({ form, stamp, survey: found } satisfies Kept))
     kept = Promise.resolve({ form, stamp, survey: found })
-    log(`${wordsFor(found)} (${Math.round((Date.now() - from) / 100) / 10} s)`)
+    log(`${wordsFor(found)} (${Math.round((performance.now() - from) / 100) / 10} s)`)
     return true
   }
   return {
