@@ -2,7 +2,8 @@
 import { createInterface } from 'node:readline/promises'
 import type { Host } from '../host/host.ts'
 import type { Identity } from '../identity.ts'
-import { controlsOf } from './control.ts'
+import { plainly } from '../trouble.ts'
+import { controlsOf, type Control } from './control.ts'
 import { NotReleased, challenge, release, type ReleaseParts } from './release.ts'
 import { nothing } from './posture-file.ts'
 import { restore } from './restore.ts'
@@ -34,13 +35,23 @@ export async function carryOut(command: Command, parts: CommandParts): Promise<n
     return command === 'restore' ? 0 : 1
   }
   if (command === 'restore') {
-    for (const control of controls) {
-      const document = (await restore({ dataFolder, control, host })) ?? nothing
-      say(`The host is ${control.describe(document).state}.`)
-    }
-    return 0
+    const isDone = []
+    for (const control of controls) isDone.push(await putBack(control, parts))
+    return isDone.every(Boolean) ? 0 : 1
   }
   return lift({ dataFolder, identity, controls, now: () => host.now() }, parts)
+}
+
+/** Whether it could be: what cannot is no reason to leave the rest. */
+async function putBack(control: Control, { dataFolder, host, say }: CommandParts): Promise<boolean> {
+  try {
+    const document = (await restore({ dataFolder, control, host })) ?? nothing
+    say(`The host is ${control.describe(document).state}.`)
+    return true
+  } catch (thrown) {
+    say(`The ${control.aspect} of this host could not be put back: ${plainly(thrown)}`)
+    return false
+  }
 }
 
 async function lift(parts: ReleaseParts, { answer, input, say }: CommandParts): Promise<number> {

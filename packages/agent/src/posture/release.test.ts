@@ -254,6 +254,15 @@ describe('a host that is restricted as well', () => {
       ])
     }))
 
+  test('is restricted again after a boot although it cannot be isolated, and that is said', () =>
+    restricted(async ({ machine, said, ask }) => {
+      machine.reboot()
+      machine.firewall.failing = 1
+      assert.equal(await ask('restore'), 1)
+      assert.equal(machine.execution.isRestricted, true)
+      assert.match(said[0] ?? '', /isolation of this host could not be put back: .*the kernel says no/)
+    }))
+
   test('says what stands of each, and whether it does', () =>
     restricted(async ({ machine, said, ask }) => {
       await ask('status')
