@@ -177,7 +177,7 @@ class Exchange {
         if (next === null) return this.fork(device, 'news')
         await this.compareHeads(device)
         await this.settle(device)
-        for (const aspect of aspects) await this.settleStance(device, aspect)
+        await this.settleStances(device)
         const { stances } = this
         const { serverHead: reportedHead } = this.statement
         await devices.save(
@@ -283,13 +283,24 @@ class Exchange {
     }
   }
 
-  /** What stands, folded anew from what the device has just said, and what has been asked since. */
-  private async settleStance(device: Device, aspect: Aspect): Promise<void> {
-    const reported = this.statement.postures?.[aspect]
-    // An agent that knows nothing of it is told nothing; one that has not heard of a restore says first how it stands.
-    if (reported === undefined || this.isFromBefore()) return
-    await this.noteUnknown(device, aspect, reported)
+  /** An agent that knows nothing of an aspect is told nothing; one that has not heard of a restore says first how it stands. */
+  private async settleStances(device: Device): Promise<void> {
+    const { postures } = this.statement
+    if (postures === undefined || this.isFromBefore()) return
     const live = await this.rooms.actions.liveOf(device.id)
+    for (const aspect of aspects) {
+      const reported = postures[aspect]
+      if (reported !== undefined) await this.settleStance(device, aspect, { reported, live })
+    }
+  }
+
+  /** What stands, folded anew from what the device has just said, and what has been asked since. */
+  private async settleStance(
+    device: Device,
+    aspect: Aspect,
+    { reported, live }: { readonly reported: PostureReport; readonly live: readonly Action[] },
+  ): Promise<void> {
+    await this.noteUnknown(device, aspect, reported)
     const said = heard(this.stances[aspect], reported, this.at)
     const stance = fold(said, aspect, live, this.around)
     const { ordered } = stance
