@@ -20,7 +20,7 @@ import { arePackagesChanging } from './packages.ts'
 import { policyOf, type Policy, type RulesFile } from './policy.ts'
 import { isWhole, listOf, openTrust, type Trust } from './trust/trust.ts'
 import type { ExecutionControl } from './types.ts'
-import { watchDaemon } from './watch.ts'
+import { watchDaemon, type Seen } from './watch.ts'
 import {
   firstOther,
   foreignIn,
@@ -118,7 +118,8 @@ async function trouble({ folder, source }: Parts, rules: RulesFile): Promise<str
   if (watched.length === 0) return 'fapolicyd runs, and the kernel asks it about no file system.'
   const shell = (await findProgram('sh')) ?? 'sh'
   const own = await run([shell, '-c', ':']).catch((thrown: unknown) => codeOf(thrown) ?? 'unknown')
-  if (typeof own === 'string') return `With fapolicyd, programs of this host's own do not start (${own}).`
+  if (typeof own === 'string' || !own.isDone)
+    return `With fapolicyd, programs of this host's own do not start (${typeof own === 'string' ? own : own.trouble}).`
   // Not everything is watched, and while packages change, root may start what it likes.
   if (rules === 'hold.rules' || !watched.includes(deviceOf(folder))) return null
   const foreign = await run([foreignIn(folder)]).catch((thrown: unknown) => codeOf(thrown) ?? 'unknown')
@@ -193,11 +194,14 @@ async function differenceInFiles(parts: Parts): Promise<string | null> {
 }
 
 function watchOver(parts: Parts, changed: () => void): () => void {
-  const stopped = (pid: number): void => {
-    parts.stopped = wordsForStopped(pid)
-    parts.log(parts.stopped)
+  const heard = ({ stopped }: Seen): void => {
+    if (stopped !== null) {
+      parts.stopped = wordsForStopped(stopped)
+      parts.log(parts.stopped)
+    }
+    changed()
   }
-  return watchDaemon(parts.source, { changed, stopped })
+  return watchDaemon(parts.source, heard, parts.log)
 }
 
 const wordsForStopped = (pid: number): string =>

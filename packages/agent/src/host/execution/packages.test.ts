@@ -49,10 +49,14 @@ describe.skipIf(!isAble)('a host that is restricted, while packages are installe
     assert.match(install(), /(^|\n)tool\n/)
     assert.ok(isFree('$R/bin/foreign'))
     assert.ok(!isFree('$R/bin/foreign', nobody))
+    // Of the system's folders, as a package might have brought it.
+    room.must('cp $R/bin/foreign /usr/games')
+    assert.ok(isFree('/usr/games/foreign', nobody))
     const next = room.agent()
     assert.equal(await next.difference(true), null)
     await next.prepare()
     await until('root to be held again', () => !isFree('$R/bin/foreign'))
+    assert.ok(!isFree('/usr/games/foreign', nobody))
     assert.ok(isFree('$R/bin/tool', nobody))
   })
 

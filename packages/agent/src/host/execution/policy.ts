@@ -14,6 +14,9 @@ export type RulesFile = (typeof rulesFiles)[number]
 /** Where files of this host's own may lie. Not those of images (squashfs), of other hosts, and of FUSE. */
 const localFileSystems = 'ext2 ext3 ext4 xfs btrfs tmpfs ramfs vfat exfat iso9660 f2fs zfs overlay'.split(' ')
 
+/** Its own word for them, `execdirs`, matches no file in 1.1.7. */
+const systemFolders = '/usr/,/bin/,/sbin/,/lib/,/lib64/'
+
 /** fapolicyd reads no longer line. */
 const longestLine = 160
 
@@ -33,7 +36,7 @@ export function policyOf({
     // The system's folders are root's, and what dpkg puts there is not known yet.
     'hold.rules': rulesOf(program, [
       'allow perm=execute uid=0 : all',
-      'allow perm=execute all : dir=execdirs',
+      `allow perm=execute all : dir=${systemFolders}`,
     ]),
     'fapolicyd.trust': list,
   }

@@ -79,7 +79,8 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
 
     const calls = agent.calls()
     room.must('kill -STOP $(pgrep -x fapolicyd -r S)')
-    // Hangs for as long as it is stopped.
+    // Both hang for as long as it is stopped, and the agent with it.
+    assert.equal(await agent.startPackaged(), 0)
     refuses('$R/bin/foreign')
     await until('the stop to be told', () => agent.calls() > calls)
     assert.match((await agent.difference(true)) ?? '', /stopped/)

@@ -1,27 +1,22 @@
-import { findDaemons, letGoOn, lookAt, type Daemon } from './daemon.ts'
+import { Worker } from 'node:worker_threads'
+import { findDaemons } from './daemon.ts'
 
-const everyMs = 1000
-
-/**
- * Once a second. One that is stopped is made to go on at once, before anybody is told: until then whoever opens a file waits, and
- * whoever is told may be about to.
- */
-export function watchDaemon(
-  source: string,
-  { changed, stopped }: { readonly changed: () => void; readonly stopped: (pid: number) => void },
-): () => void {
-  let last = ours(source)
-  const timer = setInterval(() => {
-    const now = (last && lookAt(last.pid, source)) ?? ours(source)
-    const isNews = now?.pid !== last?.pid
-    last = now
-    if (now?.isStopped === true) {
-      letGoOn(now.pid)
-      stopped(now.pid)
-    } else if (!isNews) return
-    changed()
-  }, everyMs)
-  return () => clearInterval(timer)
+export interface Seen {
+  /** Of one that was stopped; null for one that has begun or ended. */
+  readonly stopped: number | null
 }
 
-const ours = (source: string): Daemon | null => findDaemons(source).find(({ isOurs }) => isOurs) ?? null
+/** In a thread of its own: while the daemon is stopped, Node's first one waits as soon as it starts a program. */
+export function watchDaemon(
+  source: string,
+  heard: (seen: Seen) => void,
+  log: (line: string) => void,
+): () => void {
+  // As it is now, and not as it is when the thread begins.
+  const first = findDaemons(source).find(({ isOurs }) => isOurs) ?? null
+  const worker = new Worker(new URL('watch-thread.ts', import.meta.url), { workerData: { source, first } })
+  worker.unref()
+  worker.on('message', heard)
+  worker.on('error', (thrown) => log(`nobody watches what restricts this host: ${String(thrown)}`))
+  return () => void worker.terminate()
+}

@@ -1,5 +1,7 @@
 // An agent of a room, as far as it restricts: a line of JSON asks it, a line answers.
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { spawnSync } from 'node:child_process'
 import { DatabaseSync } from 'node:sqlite'
 import { openExecution } from '../execution.ts'
 import type { Answer, Question } from './room.ts'
@@ -24,6 +26,8 @@ async function answerTo({ ask, isRestricted }: Question): Promise<unknown> {
       return execution.difference(isRestricted)
     case 'prepare':
       return execution.prepare(leaving.signal)
+    case 'startPackaged':
+      return spawnSync(join(folder, '../bin/packaged')).status
     case 'lockPackages':
       // A record lock, as apt's, until this process ends.
       return new DatabaseSync('/var/lib/dpkg/lock-frontend').exec('BEGIN EXCLUSIVE')

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline'
 
 export interface Question {
   readonly id: number
-  readonly ask: 'obstacle' | 'apply' | 'difference' | 'prepare' | 'watch' | 'lockPackages'
+  readonly ask: 'obstacle' | 'apply' | 'difference' | 'prepare' | 'watch' | 'lockPackages' | 'startPackaged'
   readonly isRestricted: boolean
 }
 
@@ -46,6 +46,8 @@ export interface Agent {
   obstacle(): Promise<unknown>
   prepare(): Promise<void>
   watch(): Promise<void>
+  /** Starts the packaged program of the room, and waits for it as a whole: nothing else of the agent goes on. */
+  startPackaged(): Promise<unknown>
   /** As apt does from its first package to its last; until it is killed. */
   lockPackages(): Promise<void>
   /** How often its watch has called. */
@@ -60,6 +62,7 @@ const longestSeconds = 110
 
 const set = `set -e
 mount -t ramfs ramfs /run
+mount -t ramfs ramfs /usr/games
 mount -t ramfs ramfs "$1"
 cd "$1"
 mkdir -p bin dpkg/info dpkg/updates dpkg/triggers hooks agent
@@ -130,6 +133,7 @@ function openAgent(command: readonly string[], folder: string): Agent {
     obstacle: () => ask('obstacle'),
     prepare: async () => void (await ask('prepare')),
     watch: async () => void (await ask('watch')),
+    startPackaged: () => ask('startPackaged'),
     lockPackages: async () => void (await ask('lockPackages')),
     calls: () => calls,
     log,
