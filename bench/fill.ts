@@ -4,7 +4,7 @@ import { messageTypes, type RunScript, type Statement } from '@countermand/contr
 import { atOnce, type Order } from '../packages/server/src/core/action-shape.ts'
 import { genesis } from '../packages/server/src/core/chain.ts'
 import { startOrder } from '../packages/server/src/core/device.ts'
-import { firstStance, type Surroundings } from '../packages/server/src/core/posture.ts'
+import { firstStances, type Surroundings } from '../packages/server/src/core/posture.ts'
 import type { Moment, Rooms } from '../packages/server/src/app/rows.ts'
 import { stepsOf } from '../packages/server/src/app/actions/request-action.ts'
 import { takeStatement } from '../packages/server/src/app/sync-device.ts'
@@ -80,7 +80,7 @@ async function enrolled({ devices, events }: Rooms, name: string, at: Date): Pro
     keyRevokedAt: null,
     retiredAt: null,
     offboardedAt: null,
-    stance: firstStance,
+    stances: firstStances,
   })
   const data = { key: thumbprint, publicKey: key, again: false }
   await events.append(id, { kind: 'device.enrolled', actor: null, alarm: false, data }, at)

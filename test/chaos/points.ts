@@ -1,4 +1,5 @@
 /** Every kill point of both programs, and how a round gets there. A point without its way does not compile. */
+import type { Aspect } from '@countermand/contract'
 import {
   killPoints as agentPoints,
   type KillPoint as AgentPoint,
@@ -11,9 +12,7 @@ import {
 export type Side = 'agent' | 'server'
 /** No round of scripts comes by these: `test/isolation/steps.test.ts` and `test/steps` die at each. */
 type Elsewhere =
-  | 'posture-candidate'
-  | 'posture-applied'
-  | 'posture-confirmed'
+  | `${Aspect}-${'candidate' | 'applied' | 'confirmed'}`
   | 'postures-off'
   | 'committed'
   | 'key-doomed'

@@ -58,6 +58,8 @@ export interface World {
 export interface Options {
   readonly serverFlags?: readonly string[]
   readonly agentFlags?: readonly string[]
+  /** Its agent may be restricted: nothing else than a room of its own must be covered by that (`test/isolation/room.ts`). */
+  readonly isRestrictable?: boolean
   /** What the agent is started by: a program that takes the rest of its arguments for a command. Asked at each start. */
   readonly around?: (folder: string) => readonly string[]
   readonly aroundServer?: (folder: string) => readonly string[]
@@ -130,13 +132,23 @@ export async function openWorld(options: Options = {}): Promise<World> {
   }
 }
 
+/** Switched off, nobody works out ahead what all packages of this machine have installed. */
+const restrictions = 'RestrictCodeExecution,UnrestrictCodeExecution'
+
 function openDevice(
   options: Options,
   { folder, env, token }: { folder: string; env: Record<string, string>; token: () => string },
 ): Device {
   const dataFolder = join(folder, options.embedded ? 'server/agent' : 'agent')
   const around = options.around ?? (() => [])
-  const flags = () => ['--data', dataFolder, '--enrol', token(), ...(options.agentFlags ?? [])]
+  const flags = () => [
+    '--data',
+    dataFolder,
+    '--enrol',
+    token(),
+    ...(options.agentFlags ?? []),
+    ...(options.isRestrictable ? [] : ['--switch-off', restrictions]),
+  ]
   const program = openProgram(
     'agent',
     () => [...around(folder), process.execPath, ...agentNodeFlags, agentMain, ...flags()],

@@ -13,6 +13,43 @@ const isAble = (['root', 'unshare', 'nsenter', 'ip', 'nft'] as const).every(need
 
 const challengeIn = (text: string): string => /cmc1\.[\w-]+/.exec(text)?.[0] ?? ''
 
+/** What a person types at the device; answers what is printed, and how it ended. */
+function type(stage: Stage, args: readonly string[], typed = ''): { text: string; code: number } {
+  const [file = '', ...inside] = [...stage.cable.at.device, ...(stage.room?.inside ?? [])]
+  const command = [
+    ...inside,
+    process.execPath,
+    agentMain,
+    ...args,
+    '--data',
+    stage.world.device.dataFolder,
+    ...(stage.room?.agentFlags ?? []),
+  ]
+  try {
+    return { text: execFileSync(file, command, { input: typed, encoding: 'utf8', stdio: 'pipe' }), code: 0 }
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'stdout' in thrown && 'status' in thrown)) throw thrown
+    return {
+      text: `${String(thrown.stdout)}${'stderr' in thrown ? String(thrown.stderr) : ''}`,
+      code: Number(thrown.status),
+    }
+  }
+}
+
+const signed = async (
+  stage: Stage,
+  challenge: string,
+  machineId = stage.world.device.machineId,
+): Promise<Response> =>
+  stage.world.api.ask('POST', `/api/countermand/devices/${machineId}/release`, { Challenge: challenge })
+
+async function answerTo(stage: Stage, challenge: string): Promise<string> {
+  const answer = await signed(stage, challenge)
+  assert.equal(answer.status, 200)
+  const { value }: { value: string } = JSON.parse(await answer.text())
+  return value
+}
+
 describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
   let stage: Stage
   beforeAll(async () => void (stage = await openStage()), timeout)
@@ -24,34 +61,10 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
     await until('the barrier', () => stage.isBarred())
   }
 
-  /** What a person types at the device; answers what is printed, and how it ended. */
-  const type = (args: readonly string[], typed = ''): { text: string; code: number } => {
-    const [file = '', ...inside] = stage.cable.at.device
-    const command = [...inside, process.execPath, agentMain, ...args, '--data', stage.world.device.dataFolder]
-    try {
-      return { text: execFileSync(file, command, { input: typed, encoding: 'utf8', stdio: 'pipe' }), code: 0 }
-    } catch (thrown) {
-      if (!(thrown instanceof Error && 'stdout' in thrown && 'status' in thrown)) throw thrown
-      return {
-        text: `${String(thrown.stdout)}${'stderr' in thrown ? String(thrown.stderr) : ''}`,
-        code: Number(thrown.status),
-      }
-    }
-  }
-
-  const signed = async (challenge: string, machineId = stage.world.device.machineId): Promise<Response> =>
-    stage.world.api.ask('POST', `/api/countermand/devices/${machineId}/release`, { Challenge: challenge })
-  const answerTo = async (challenge: string): Promise<string> => {
-    const answer = await signed(challenge)
-    assert.equal(answer.status, 200)
-    const { value }: { value: string } = JSON.parse(await answer.text())
-    return value
-  }
-
   test('says in plain words what stands, and why', async () => {
     await isolated()
     const { actionId } = (await stage.machine()).countermand.isolation
-    const { text, code } = type(['status'])
+    const { text, code } = type(stage, ['status'])
     assert.equal(code, 0)
     assert.match(text, new RegExp(stage.world.device.machineId))
     assert.match(text, new RegExp(String(actionId)))
@@ -60,23 +73,23 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
 
   test('is not lifted by an answer that the server has not signed, or for another challenge', async () => {
     await isolated()
-    const first = challengeIn(type(['release']).text)
-    const answer = await answerTo(first)
+    const first = challengeIn(type(stage, ['release']).text)
+    const answer = await answerTo(stage, first)
     // A later challenge: the answer to the first is worth nothing any more.
-    assert.notEqual(challengeIn(type(['release']).text), first)
+    assert.notEqual(challengeIn(type(stage, ['release']).text), first)
     for (const wrong of [answer, `${answer.slice(0, -8)}AAAAAAAA`, 'yes']) {
-      assert.notEqual(type(['release', '--answer', wrong]).code, 0)
+      assert.notEqual(type(stage, ['release', '--answer', wrong]).code, 0)
       assert.ok(stage.isBarred())
     }
   })
 
   test('what is no challenge of this machine is not signed', async () => {
     for (const wrong of ['', 'cmc1.', 'cmc1.e30', 'hello'])
-      assert.equal((await signed(wrong)).status, 400, wrong)
+      assert.equal((await signed(stage, wrong)).status, 400, wrong)
     const other = Buffer.from(
       JSON.stringify({ machineId: '0'.repeat(40), generation: 1, nonce: 'A'.repeat(22) }),
     ).toString('base64url')
-    assert.equal((await signed(`cmc1.${other}`)).status, 400)
+    assert.equal((await signed(stage, `cmc1.${other}`)).status, 400)
   })
 
   test.each(['running', 'dead'])(
@@ -85,14 +98,18 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
       await isolated()
       stage.cable.lose('')
       if (agent === 'dead') await stage.world.device.program.kill()
-      const challenge = challengeIn(type(['release']).text)
-      const { text, code } = type(['release', '--answer', await answerTo(challenge)])
+      const challenge = challengeIn(type(stage, ['release']).text)
+      const { text, code } = type(stage, ['release', '--answer', await answerTo(stage, challenge)])
       assert.equal(code, 0, text)
       assert.equal(stage.isBarred(), false)
       // Nobody puts it back while there is no contact.
       await pause(6_000)
       assert.equal(stage.isBarred(), false)
-      assert.notEqual(type(['release', '--answer', await answerTo(challenge)]).code, 0, 'good for once')
+      assert.notEqual(
+        type(stage, ['release', '--answer', await answerTo(stage, challenge)]).code,
+        0,
+        'good for once',
+      )
       stage.cable.mend()
       await stage.up()
       await until(
@@ -119,6 +136,30 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
     })
   })
 })
+
+describe.skipIf(!isAble || !needs('fapolicyd'))(
+  'a host that is restricted, and cut off from its server',
+  () => {
+    test('says so, and is freed on the spot of that and of its isolation', { timeout }, async () => {
+      const stage = await openStage({ restricts: true })
+      const { world, cable, room } = stage
+      try {
+        for (const tail of ['isolate', 'restrictCodeExecution'] as const)
+          await world.api.untilOver(await stage.issue(tail))
+        assert.equal(room?.isRestricted(), true)
+        cable.lose('')
+        assert.match(type(stage, ['status']).text, /restricted to programs .*\n {2}The host stands just so\./)
+        const challenge = challengeIn(type(stage, ['release']).text)
+        const { text, code } = type(stage, ['release', '--answer', await answerTo(stage, challenge)])
+        assert.equal(code, 0, text)
+        assert.equal(room?.isRestricted(), false)
+        assert.equal(stage.isBarred(), false)
+      } finally {
+        await stage.close()
+      }
+    })
+  },
+)
 
 describe.skipIf(!isAble)('the control server of a host that is isolated', { timeout }, () => {
   const later = '192.0.2.5'

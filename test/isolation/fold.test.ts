@@ -1,12 +1,12 @@
 /**
- * Whatever happens, in whatever order: the kernel of the device, and what the server says of it, end as the last one said that was
+ * Whatever happens, in whatever order: the device, and what the server says of it, end in each aspect as the last one said that was
  * not taken back. `COUNTERMAND_SEED` plays it again, `COUNTERMAND_FOLD_RUNS` plays more.
  */
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import type { MachineAction } from '@countermand/contract'
+import { aspects, type Aspect, type MachineAction } from '@countermand/contract'
 import { dice, numbers, seed } from '../../packages/server/src/testing/dice.ts'
 import { isOver } from '../end-to-end/api.ts'
 import { until } from '../end-to-end/program.ts'
@@ -18,12 +18,12 @@ import { openStage, type Stage } from './stage.ts'
 
 const runs = Number(process.env.COUNTERMAND_FOLD_RUNS ?? 6)
 const timeout = 60_000 + runs * 90_000
-const isAble = (['root', 'unshare', 'nsenter', 'ip', 'nft', 'flock'] as const).every(needs)
+const isAble = (['root', 'unshare', 'nsenter', 'ip', 'nft', 'flock', 'fapolicyd'] as const).every(needs)
 
 type Step =
-  | { readonly does: 'ask'; readonly way: Way }
+  | { readonly does: 'ask'; readonly aspect: Aspect; readonly way: Way }
   | { readonly does: 'cancel'; readonly back: number; readonly times: number }
-  | { readonly does: 'kill' | 'reboot' | 'flush' | 'drop' | 'unplug' | 'lose' }
+  | { readonly does: 'kill' | 'reboot' | 'flush' | 'drop' | 'end' | 'unplug' | 'lose' }
   | { readonly does: 'rule'; readonly nth: number }
 
 interface Timed {
@@ -32,18 +32,20 @@ interface Timed {
   readonly restMs: number
 }
 
-const ask = (way: Way): fc.Arbitrary<Step> => fc.constant({ does: 'ask', way })
-const plain = (does: 'kill' | 'reboot' | 'flush' | 'drop' | 'unplug' | 'lose'): fc.Arbitrary<Step> =>
+const ask = (aspect: Aspect, way: Way): fc.Arbitrary<Step> => fc.constant({ does: 'ask', aspect, way })
+const plain = (does: 'kill' | 'reboot' | 'flush' | 'drop' | 'end' | 'unplug' | 'lose'): fc.Arbitrary<Step> =>
   fc.constant({ does })
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 5, arbitrary: ask('Full') },
-  { weight: 3, arbitrary: ask('Selective') },
-  { weight: 6, arbitrary: ask('None') },
+  { weight: 5, arbitrary: ask('isolation', 'Full') },
+  { weight: 3, arbitrary: ask('isolation', 'Selective') },
+  { weight: 6, arbitrary: ask('isolation', 'None') },
+  { weight: 6, arbitrary: ask('restriction', 'Full') },
+  { weight: 4, arbitrary: ask('restriction', 'None') },
   {
     weight: 7,
     arbitrary: fc.record({
       does: fc.constant('cancel' as const),
-      back: fc.nat(2),
+      back: fc.nat(3),
       times: fc.integer({ min: 1, max: 2 }),
     }),
   },
@@ -51,12 +53,18 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: plain('reboot') },
   { weight: 2, arbitrary: plain('flush') },
   { weight: 2, arbitrary: plain('drop') },
+  { weight: 3, arbitrary: plain('end') },
   { weight: 2, arbitrary: fc.record({ does: fc.constant('rule' as const), nth: fc.nat(40) }) },
   { weight: 1, arbitrary: plain('unplug') },
   { weight: 1, arbitrary: plain('lose') },
 )
 const restMs = fc.oneof(fc.constant(0), fc.nat(60), fc.nat(800))
-const story = fc.array(fc.record({ step, restMs }), { minLength: 6, maxLength: 14 })
+const story = fc.array(fc.record({ step, restMs }), { minLength: 8, maxLength: 18 })
+
+const tails = {
+  isolation: ['isolate', 'unisolate'],
+  restriction: ['restrictCodeExecution', 'unrestrictCodeExecution'],
+} as const
 
 /** At the device's end, by somebody who does not care whether it is there. */
 const carelessly = ({ cable }: Stage, command: string): string =>
@@ -85,32 +93,36 @@ function dropRule(stage: Stage, nth: number): void {
 
 describe.skipIf(!isAble)('the fold', { timeout }, () => {
   let stage: Stage
-  let ledger = new Ledger()
+  let ledgers = { isolation: new Ledger(), restriction: new Ledger() }
+  /** Of both, in the order in which they were accepted. */
+  let asked: string[] = []
   /** Of agents that were killed. */
   let orphans: Seen[] = []
   beforeAll(async () => {
-    stage = await openStage()
+    stage = await openStage({ restricts: true })
   }, timeout)
   afterAll(async () => stage?.close(), timeout)
 
   /** Answers whether it was accepted. */
-  const issue = async (way: Way): Promise<boolean> => {
+  const issue = async (aspect: Aspect, way: Way): Promise<boolean> => {
     const { api, device } = stage.world
-    const tail = way === 'None' ? 'unisolate' : 'isolate'
-    const body = { Comment: 'case 17', ...(way !== 'None' && { IsolationType: way }) }
+    const tail = tails[aspect][way === 'None' ? 1 : 0]
+    const isIsolating = aspect === 'isolation' && way !== 'None'
+    const body = { Comment: 'case 17', ...(isIsolating && { IsolationType: way }) }
     const answer = await api.ask('POST', `/api/machines/${device.machineId}/${tail}`, body)
     const text = await answer.text()
     if (answer.status === 400 && text.includes('ActiveRequestAlreadyExists')) return false
     assert.equal(answer.status, 201, text)
     const { id }: MachineAction = JSON.parse(text)
-    ledger.accept(id, way)
+    ledgers[aspect].accept(id, way)
+    asked.push(id)
     return true
   }
 
   const cancel = async (id: string): Promise<void> => {
     const { status, action } = await stage.world.api.cancel(id)
     if (status >= 200 && status < 300) {
-      ledger.cancel(id)
+      for (const aspect of aspects) ledgers[aspect].cancel(id)
       return
     }
     assert.equal(status, 400, JSON.stringify(action))
@@ -120,26 +132,30 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
   const killAgent = async (): Promise<void> => {
     const { program } = stage.world.device
     // Stopped first: what it starts between the look and its death would not be seen.
-    program.signal('SIGSTOP')
-    orphans.push(...descendantsOf(program.pid))
+    const agent = stage.agentPid()
+    process.kill(agent, 'SIGSTOP')
+    orphans.push(...descendantsOf(agent))
     await program.kill()
   }
 
   const play = async (now: Step): Promise<void> => {
-    const { world, cable } = stage
+    const { world, cable, room } = stage
     switch (now.does) {
       case 'ask':
-        await issue(now.way)
+        await issue(now.aspect, now.way)
         return
       case 'cancel': {
-        const id = ledger.ids.at(-1 - now.back)
+        const id = asked.at(-1 - now.back)
         for (const _ of numbers(id === undefined ? 0 : now.times)) await cancel(id ?? '')
         return
       }
       case 'kill':
       case 'reboot':
         await killAgent()
-        if (now.does === 'reboot') stage.nft('flush ruleset')
+        if (now.does === 'reboot') {
+          stage.nft('flush ruleset')
+          room?.reboot()
+        }
         world.device.startAlone()
         return
       case 'flush':
@@ -147,6 +163,9 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
         return
       case 'drop':
         dropTable(stage)
+        return
+      case 'end':
+        room?.endDaemon()
         return
       case 'rule':
         dropRule(stage, now.nth)
@@ -166,17 +185,34 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
     stage.cable.mend()
     await stage.up()
     const over = new Map<string, MachineAction>()
-    for (const id of ledger.ids) over.set(id, await api.untilOver(id))
-    ledger.check(over)
-    const decider = ledger.decider(over)
-    const isBarred = decider !== null && decider.way !== 'None'
-    const wanted = isBarred
-      ? { state: 'Isolated', type: decider.way, actionId: decider.id, isBarred, confirmed: true }
-      : { state: 'NotIsolated', type: null, actionId: null, isBarred, confirmed: true }
+    for (const id of asked) over.set(id, await api.untilOver(id))
+    for (const aspect of aspects) ledgers[aspect].check(over)
+    const isolation = ledgers.isolation.decider(over)
+    const restriction = ledgers.restriction.decider(over)
+    const isBarred = isolation !== null && isolation.way !== 'None'
+    const isRestricted = restriction !== null && restriction.way !== 'None'
+    const wanted = {
+      ...(isBarred
+        ? { state: 'Isolated', type: isolation.way, actionId: isolation.id }
+        : { state: 'NotIsolated', type: null, actionId: null }),
+      isBarred,
+      confirmed: true,
+      restriction: isRestricted ? ['Restricted', restriction.id, true] : ['NotRestricted', null, true],
+      isRestricted,
+    }
     let found: object = {}
     await until('the host to stand as the last one said', async () => {
-      const { state, type, actionId, confirmed } = (await stage.machine()).countermand.isolation
-      found = { state, type, actionId, isBarred: stage.isBarred(), confirmed }
+      const { isolation: barrier, restriction: control } = (await stage.machine()).countermand
+      const { state, type, actionId, confirmed } = barrier
+      found = {
+        state,
+        type,
+        actionId,
+        isBarred: stage.isBarred(),
+        confirmed,
+        restriction: [control.state, control.actionId, control.confirmed],
+        isRestricted: stage.room?.isRestricted(),
+      }
       return JSON.stringify(found) === JSON.stringify(wanted)
     }).catch((thrown: unknown) => assert.deepEqual(found, wanted, String(thrown)))
     await until('nothing of a dead agent to be left', () => {
@@ -188,7 +224,9 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
     // It is so for good: what was said once is not said otherwise later.
     for (const [id, { status }] of over) assert.equal((await api.action(id)).status, status)
     assert.equal(stage.isBarred(), isBarred)
-    ledger = new Ledger(decider)
+    assert.equal(stage.room?.isRestricted(), isRestricted)
+    ledgers = { isolation: new Ledger(isolation), restriction: new Ledger(restriction) }
+    asked = []
   }
 
   test(`${runs} stories: the host, and what is said of it, end as the last one said that counts`, async () => {
@@ -211,10 +249,10 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
     let accepted = 0
     for (const _ of numbers(100)) {
       const way = roll(2) === 0 ? 'None' : roll(2) === 0 ? 'Full' : 'Selective'
-      if (await issue(way)) accepted += 1
+      if (await issue('isolation', way)) accepted += 1
     }
     assert.ok(accepted > 1, `${accepted} were accepted`)
-    const last = ledger.ids.at(-1) ?? ''
+    const last = asked.at(-1) ?? ''
     await settle()
     assert.equal((await stage.world.api.action(last)).status, 'Succeeded')
     await assertVerified(stage.world)

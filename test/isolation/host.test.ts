@@ -35,7 +35,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
     writeFileSync(boot, readFileSync(bootFile))
     mounts = await openMounts()
     mounts.bind(boot, bootFile)
-    stage = await openStage([], mounts.inside)
+    stage = await openStage({ inside: mounts.inside })
     stage.environ('device', `NODE_OPTIONS=--import=${preload}`, `COUNTERMAND_TEST_CLOCK=${clock}`)
     await stage.world.device.program.kill()
   }, timeout)

@@ -1,4 +1,4 @@
-/** What a device is to stand as, reckoned a second time: from what the API has accepted and how each ended, and nothing else. */
+/** What a device is to stand as in one aspect, reckoned a second time: from what the API has accepted and how each ended, and nothing else. */
 import assert from 'node:assert/strict'
 import type { MachineAction } from '@countermand/contract'
 

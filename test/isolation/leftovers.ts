@@ -39,12 +39,13 @@ export function descendantsOf(pid: number): readonly Seen[] {
 
 export const isAlive = ({ pid, began }: Seen): boolean => look(pid)?.began === began
 
-/** Who is in the network of this agent, and neither it nor of it, nor one of ours. */
+/** Who is in the network of this agent, and neither it nor of it, nor one of ours; but for what restricts, which outlives agents. */
 export function strangersBeside(agent: number): readonly Seen[] {
   const net = networkOf(agent)
   const own = [agent, ...descendantsOf(agent).map(({ pid }) => pid)]
   return everybody().filter(
-    ({ pid, parent }) => parent !== process.pid && !own.includes(pid) && networkOf(pid) === net,
+    ({ pid, parent, name }) =>
+      parent !== process.pid && name !== 'fapolicyd' && !own.includes(pid) && networkOf(pid) === net,
   )
 }
 

@@ -1,14 +1,18 @@
 /** A real server and a real agent at two ends of a cable, where the agent can be made to die at a named moment. */
 import { openWorld, type World } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
-import { openCable, type Cable, type End } from '../faults/network-namespace.ts'
+import { openCable, together, type Cable, type End } from '../faults/network-namespace.ts'
+import { descendantsOf } from './leftovers.ts'
+import { openRoom, type Room } from './room.ts'
 import type { Machine, MachineAction } from '@countermand/contract'
+
+export type Tail = 'isolate' | 'unisolate' | 'restrictCodeExecution' | 'unrestrictCodeExecution'
 
 export interface Stage {
   readonly world: World
   readonly cable: Cable
   /** Issues, and answers the id. @throws Error for any answer but 201 */
-  issue(tail: 'isolate' | 'unisolate' | 'offboard', more?: object): Promise<string>
+  issue(tail: Tail | 'offboard', more?: object): Promise<string>
   machine(): Promise<Machine>
   /** Starts the agent, which dies at this point, and waits until it has. */
   dieAt(point: string): Promise<void>
@@ -20,38 +24,55 @@ export interface Stage {
   isBarred(): boolean
   /** At the device's end. */
   nft(command: string): string
+  /** Where the agent restricts; null where it does not. */
+  readonly room: Room | null
+  /** Of the agent itself, not of what stands before it. */
+  agentPid(): number
   close(): Promise<void>
 }
 
-/** `inside`: what else the agent is started by, at its end. */
-export async function openStage(
-  serverFlags: readonly string[] = [],
-  inside: readonly string[] = [],
-): Promise<Stage> {
-  const cable = await openCable()
+interface StageOptions {
+  /** With a room in which the agent can be restricted. */
+  readonly restricts?: boolean
+  /** What else the agent is started by, at its end. */
+  readonly inside?: readonly string[]
+}
+
+export async function openStage({ restricts = false, inside = [] }: StageOptions = {}): Promise<Stage> {
+  const { keep, close } = together()
   let armed = ''
   const environments: Record<End, readonly string[]> = { server: [], device: [] }
   try {
-    const world = await openWorld({
-      address: { listen: `0.0.0.0:${new URL(`http://${cable.listen}`).port}`, url: cable.url },
-      around: () => [
-        ...cable.at.device,
-        ...inside,
-        'env',
-        `COUNTERMAND_KILL_AT=${armed}`,
-        ...environments.device,
-      ],
-      aroundServer: () => [...cable.at.server, 'env', ...environments.server],
-      serverFlags: ['--settle-ms', '300', '--public-url', `http://${cable.listen}`, ...serverFlags],
-    })
+    const cable = keep(await openCable())
+    const room = restricts ? keep(await openRoom()) : null
+    const world = keep(
+      await openWorld({
+        address: { listen: `0.0.0.0:${new URL(`http://${cable.listen}`).port}`, url: cable.url },
+        isRestrictable: restricts,
+        agentFlags: room?.agentFlags ?? [],
+        around: () => [
+          ...cable.at.device,
+          ...(room?.inside ?? []),
+          ...inside,
+          'env',
+          `COUNTERMAND_KILL_AT=${armed}`,
+          ...environments.device,
+        ],
+        aroundServer: () => [...cable.at.server, 'env', ...environments.server],
+        serverFlags: ['--settle-ms', '300', '--public-url', `http://${cable.listen}`],
+      }),
+    )
     return {
       world,
       cable,
+      room,
+      close,
       environ: (end, ...variables) => (environments[end] = variables),
       ...actsOf(world, cable, (point) => (armed = point)),
+      agentPid: () => (room === null ? world.device.program.pid : childOf(world.device.program.pid)),
     }
   } catch (thrown) {
-    await cable.close()
+    await close()
     throw thrown
   }
 }
@@ -67,7 +88,7 @@ function actsOf(
   world: World,
   cable: Cable,
   arm: (point: string) => void,
-): Omit<Stage, 'world' | 'cable' | 'environ'> {
+): Omit<Stage, 'world' | 'cable' | 'room' | 'environ' | 'agentPid' | 'close'> {
   const { api, device } = world
   const machinePath = (): string => `/api/machines/${device.machineId}`
   return {
@@ -91,11 +112,13 @@ function actsOf(
     },
     isBarred: () => cable.run('device', 'nft list tables').includes('inet countermand_'),
     nft: (command) => cable.run('device', `nft ${command}`),
-    close: async () => {
-      await world.close()
-      await cable.close()
-    },
   }
+}
+
+function childOf(pid: number): number {
+  const child = descendantsOf(pid).find(({ parent }) => parent === pid)
+  if (child === undefined) throw new Error('the agent is not there')
+  return child.pid
 }
 
 export function isUp(pid: () => number): boolean {

@@ -103,6 +103,8 @@ export class Server {
         RunAntiVirusScan: 60 * 60_000,
         Isolate: 5 * 60_000,
         Unisolate: 5 * 60_000,
+        RestrictCodeExecution: 5 * 60_000,
+        UnrestrictCodeExecution: 5 * 60_000,
         Offboard: 5 * 60_000,
         PutFile: 10 * 60_000,
         GetFile: 10 * 60_000,

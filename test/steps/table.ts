@@ -19,9 +19,14 @@ export interface Row {
 
 const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
 
-/** Each row takes seconds, one a minute: every third, another third each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
-export const rowsToPlay = (of: 'what runs' | 'what stands'): readonly Row[] =>
-  readTable(of).filter(({ number }) => process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % 3 === 0)
+/** Of which every so manyth is played. */
+const shares = { 'what runs': 3, 'what stands': 5 } as const
+
+/** Each row takes seconds, one a minute: a share of them, another one each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
+export const rowsToPlay = (of: keyof typeof shares): readonly Row[] =>
+  readTable(of).filter(
+    ({ number }) => process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % shares[of] === 0,
+  )
 
 /** Of what runs and ends, or of what stands. @throws Error for a line that is no row of seven columns */
 function readTable(of: 'what runs' | 'what stands'): readonly Row[] {

@@ -17,8 +17,8 @@ import { openNews, type NewsLog } from './news.ts'
 import { openDeparture } from './offboard/departure.ts'
 import { destroyLeftKey, epitaph, giveUpIdentity, readTombstone } from './offboard/tombstone.ts'
 import { listHeld, obey } from './orders.ts'
-import { openContainment, openOffboarding, whyNot } from './posture/containment.ts'
-import { beforeAnything, openPosture, type OpenPosture } from './posture/open.ts'
+import { openContainment, whyNot } from './posture/containment.ts'
+import { beforeAnything, openPostures, type OpenPostures } from './posture/open.ts'
 import { openPulse } from './pulse.ts'
 import { recover } from './recover.ts'
 import { openRunner, type Runner } from './runner.ts'
@@ -48,7 +48,7 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   await beforeAnything(options)
-  const able = capabilitiesFor(options, await serverOf(options))
+  const able = preparing(host, signal, capabilitiesFor(options, await serverOf(options)))
   const self = async () => ({ facts: await factsOf(host), capabilities: await able() })
   const identity = await identityOf(options, self)
   const { keyThumbprint } = identity
@@ -58,14 +58,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   let ticket: string | null = null
   // What stands is put back before there is a loop.
   const started: { loop: Loop | null } = { loop: null }
-  const posture = await openPosture({
+  const postures = await openPostures({
     ...options,
     news,
     server: identity.server,
-    whyNot: async () => whyNot((await able()).Isolate),
+    whyNot: async (aspect) => whyNot((await able())[typeOf[aspect]]),
     syncSoon: () => started.loop?.soon(),
   })
-  const departure = await openDeparture({ journal, posture, keyThumbprint, host, log })
+  const departure = await openDeparture({ journal, postures, keyThumbprint, host, log })
   const transfer = openTransfer({ server: identity.server, ticket: () => ticket, renew: () => loop.soon() })
   const runner = openRunner({ journal, news, host, transfer, departure, log, syncSoon: () => loop.soon() })
   const retold = new Set<string>()
@@ -73,14 +73,14 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const loop = openLoop({
     sync,
     log,
-    self: async () => ({ ...(await self()), ...(await saidBy({ journal, news, runner, posture })) }),
+    self: async () => ({ ...(await self()), ...(await saidBy({ journal, news, runner, postures })) }),
     answered: ({ reply }) => {
       if (ticket === null) log(`connected, epoch ${reply.epoch}`)
       ticket = reply.ticket
     },
     hasNews: () => news.pending().length > 0,
     isOver: async (isRefused) => leaving.note(await departure.over({ runner, news }, isRefused)),
-    obey: (answer) => obey({ journal, news, runner, host, retold, posture }, answer, sync.epoch),
+    obey: (answer) => obey({ journal, news, runner, host, retold, postures }, answer, sync.epoch),
   })
   started.loop = loop
   await recover({ journal, news, runner })
@@ -90,7 +90,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   await loop.run(signal)
   pulse.stop()
   await runner.shutdown()
-  posture.stop()
+  postures.stop()
   await wakeUps
   await leaving.finish()
 }
@@ -147,15 +147,15 @@ interface Saying {
   readonly journal: Journal
   readonly news: NewsLog
   readonly runner: Runner
-  readonly posture: OpenPosture
+  readonly postures: OpenPostures
 }
 
 async function saidBy(parts: Saying): Promise<Omit<Self, 'facts' | 'capabilities'>> {
-  const { journal, news, runner, posture } = parts
+  const { journal, news, runner, postures } = parts
   // The list first: news told while it is read speaks of what the list may not have yet, never the other way round.
   const held = await listHeld(journal)
   const progress = runner.progress()
-  return { held, newsHead: news.head(), news: news.pending(), progress, posture: posture.report() }
+  return { held, newsHead: news.head(), news: news.pending(), progress, postures: postures.report() }
 }
 
 /** Who this device is, where its server is now, and, for the whole process, what vouches for that server. */
@@ -204,11 +204,30 @@ async function factsOf(host: Host): Promise<Facts> {
   return { ...(await host.readFacts()), agentVersion }
 }
 
+/** Whose refusal keeps a host from standing so. */
+const typeOf = { isolation: 'Isolate', restriction: 'RestrictCodeExecution' } as const
+
+/** Begins to work out what a restriction takes as soon as this host may be restricted. */
+function preparing(
+  host: Host,
+  signal: AbortSignal,
+  able: () => Promise<Capabilities>,
+): () => Promise<Capabilities> {
+  let isBegun = false
+  return async () => {
+    const capabilities = await able()
+    if (capabilities.RestrictCodeExecution?.able && !isBegun) {
+      isBegun = true
+      host.execution.prepare(signal)
+    }
+    return capabilities
+  }
+}
+
 /** What this host can do, type by type; a server refuses the rest before anything is queued. */
 function capabilitiesFor(options: AgentOptions, server: string | null): () => Promise<Capabilities> {
   const { switchedOff, host } = options
   const containment = openContainment(options)
-  const offboarding = openOffboarding(options)
   const off = {
     able: false as const,
     why: 'switched_off' as const,
@@ -216,7 +235,7 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
   }
   return async () => {
     const scanner = await host.scanner.find()
-    const isolation = await containment(server)
+    const { isolation, restriction, offboarding } = await containment(server)
     const capabilities: Record<ActionType, Capability> = {
       LiveResponse: { able: true, commands: ['PutFile', 'RunScript', 'GetFile'] },
       CollectInvestigationPackage: { able: true },
@@ -224,7 +243,9 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
         'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
       Isolate: isolation,
       Unisolate: isolation,
-      Offboard: await offboarding(server),
+      RestrictCodeExecution: restriction,
+      UnrestrictCodeExecution: restriction,
+      Offboard: offboarding,
     }
     return Object.fromEntries(
       actionTypes.map((type) => [type, switchedOff.includes(type) ? off : capabilities[type]]),

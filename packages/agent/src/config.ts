@@ -18,7 +18,7 @@ export interface Config {
   /** Ends when its standard input does: it is the agent beside a server, and goes with it. */
   readonly tied: boolean
   readonly pretend: boolean
-  /** Whether this host may be isolated although the control server is on it. */
+  /** Whether this host may be contained although the control server is on it. */
   readonly allowContainment: boolean
   /** Action types that this host does not do, whatever the server asks. */
   readonly switchedOff: readonly string[]

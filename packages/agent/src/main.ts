@@ -6,6 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { runAgent } from './agent.ts'
 import { readConfig, usage, type Config } from './config.ts'
 import { makeFolder } from './host/files.ts'
+import { openExecution } from './host/execution/execution.ts'
 import { openFirewall } from './host/firewall/firewall.ts'
 import { bootId, bootSeconds } from './host/clock.ts'
 import { openHost } from './host/host.ts'
@@ -13,6 +14,7 @@ import { FolderInUse, lockFolder } from './host/lock.ts'
 import { NotEnrolled, readIdentity } from './identity.ts'
 import { armKillPoint } from './kill-points.ts'
 import { carryOut, type Command } from './posture/commands.ts'
+import { pretendExecution } from './pretend/execution.ts'
 import { pretendFirewall } from './pretend/firewall.ts'
 import { pretendHost } from './pretend/host.ts'
 import { plainly } from './trouble.ts'
@@ -57,12 +59,16 @@ const nameOf = (dataFolder: string): string =>
 
 /** Beside an agent that runs, or without one: so the folder is not locked. */
 async function runCommand(command: Command, config: Config): Promise<void> {
-  const { dataFolder, pretend, answer, server } = config
+  const { dataFolder, pretend, answer, server, restrictFileSystems: fileSystems } = config
   const known = await readIdentity(dataFolder)
   const identity = known && { ...known, server: server ?? known.server }
-  const folder = join(dataFolder, 'firewall')
-  const firewall = pretend ? pretendFirewall() : openFirewall({ name: nameOf(dataFolder), folder, log })
-  const host = { firewall, bootId, bootSeconds, now: () => new Date().toISOString() }
+  const name = nameOf(dataFolder)
+  const folderOf = (part: string): string => join(dataFolder, part)
+  const firewall = pretend ? pretendFirewall() : openFirewall({ name, folder: folderOf('firewall'), log })
+  const execution = pretend
+    ? pretendExecution()
+    : openExecution({ name, folder: folderOf('execution'), log, fileSystems })
+  const host = { firewall, execution, bootId, bootSeconds, now: () => new Date().toISOString() }
   const parts = { dataFolder, identity, host, answer, input: process.stdin, say: log }
   process.exitCode = await carryOut(command, parts)
 }

@@ -4,7 +4,7 @@ import type { Host } from './host/host.ts'
 import type { Journal, Record } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 import type { NewsLog } from './news.ts'
-import type { Posture } from './posture/posture.ts'
+import type { OpenPostures } from './posture/open.ts'
 import type { Runner } from './runner.ts'
 import type { Answer } from './sync.ts'
 
@@ -15,7 +15,7 @@ export interface OrderParts {
   readonly news: NewsLog
   readonly runner: Runner
   readonly host: Host
-  readonly posture: Pick<Posture, 'take' | 'answered' | 'newEpoch'>
+  readonly postures: Pick<OpenPostures, 'take' | 'answered' | 'newEpoch'>
 }
 
 /** When it resolves, everything that the reply ordered is on disk. `lastEpoch`: of the reply before. */
@@ -26,15 +26,15 @@ export async function obey(
 ): Promise<void> {
   if (lastEpoch !== null && lastEpoch !== reply.epoch) {
     for (const ended of await parts.journal.relist()) await parts.news.tell(ended)
-    await parts.posture.newEpoch()
+    await parts.postures.newEpoch()
   }
   for (const id of reply.cancels) await cancel(parts, id, reply.graces?.[id] ?? 0)
   const isNew = await accept(parts, reply)
   parts.runner.permit([...reply.starts, ...reply.offers.map(({ id }) => id)], sentAt)
   for (const record of isNew) parts.runner.take(record)
-  await parts.posture.answered({ sentAt })
+  await parts.postures.answered({ sentAt })
   // Before the acknowledgement: who lists an id beside the answer's number had not counted it in yet.
-  await parts.posture.take(reply.posture)
+  await parts.postures.take(reply.postures)
   await parts.news.acknowledge(reply.acknowledged)
   for (const id of reply.finals) await letGo(parts, id)
 }

@@ -21,7 +21,7 @@ const machineId = 'd'.repeat(40)
 const self: Self = {
   news: [],
   progress: [],
-  posture: { taken: 0, stands: 0, isolation: { action: null, type: 'None' } },
+  postures: {},
   newsHead: { sequence: 0, digest: 'G'.repeat(43) },
   held: [],
   facts,

@@ -14,7 +14,7 @@ import {
   type Facts,
   type Held,
   type NewsItem,
-  type PostureReport,
+  type PostureReports,
   type Progress,
   type Reply,
   type Statement,
@@ -45,7 +45,7 @@ export interface Self {
   readonly newsHead: ChainHead
   readonly held: readonly Held[]
   readonly progress: readonly Progress[]
-  readonly posture: PostureReport
+  readonly postures: PostureReports
   readonly facts: Facts
   readonly capabilities: Capabilities
 }

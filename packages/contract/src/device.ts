@@ -7,7 +7,7 @@ import { Finding, maxFindings } from './actions/scan.ts'
 import { ActionParameters, runTypes } from './actions/index.ts'
 import { OrNull, commandStatuses, oneOf } from './machine-action.ts'
 import { IpAddress } from './machine.ts'
-import { Posture, PostureReport } from './posture.ts'
+import { PostureReports, Postures } from './posture.ts'
 
 /** Raised when a message changes its meaning. Server and agent understand their own and the one before. */
 export const protocolVersion = 1
@@ -79,13 +79,13 @@ export type Facts = Static<typeof Facts>
 
 /**
  * Whether a device can do an action type. Where it cannot, `why` decides the refusal: another system, a tool that is
- * missing (`detail` is the line that installs it), or switched off on that host.
+ * missing (`detail` is the line that installs it), switched off on that host, or somebody else's work there.
  */
 export const Capability = Type.Union([
   Type.Object({ able: Type.Literal(true), commands: Type.Optional(Type.Array(Type.String())) }),
   Type.Object({
     able: Type.Literal(false),
-    why: oneOf(['platform', 'missing_tool', 'switched_off']),
+    why: oneOf(['platform', 'missing_tool', 'switched_off', 'in_use']),
     detail: Words,
   }),
 ])
@@ -224,7 +224,7 @@ export const Statement = Type.Object({
   /** The server's event chain for this device, as the last accepted reply had it. */
   serverHead: OrNull(ChainHead),
   /** How the host stands; left out by agents that know of nothing that stands. */
-  posture: Type.Optional(PostureReport),
+  postures: Type.Optional(PostureReports),
   facts: Facts,
   capabilities: Capabilities,
 })
@@ -256,8 +256,8 @@ export const Reply = Type.Object({
   offers: Type.Array(Offer, { maxItems: maxOffersPerReply }),
   /** Held actions that are final here; the device may drop them once they are over or were never started. */
   finals: Type.Array(Id),
-  /** How the host is to stand. Null says nothing of it: the device leaves things as they are. */
-  posture: OrNull(Posture),
+  /** How the host is to stand. */
+  postures: Postures,
   /** The server's event chain for this device. Its length is the work counter: a heartbeat with another means *sync now*. */
   head: ChainHead,
   /** Shown for the event stream and for files; good for a day. */

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import type { Aspect } from './actions/action-type.ts'
 import { OrNull, Timestamp, oneOf } from './machine-action.ts'
 
 export const IpAddress = Type.Object({
@@ -8,21 +9,31 @@ export const IpAddress = Type.Object({
   operationalStatus: Type.String(),
 })
 
+/** How a machine is shown to stand in an aspect: free, ordered to stand and not confirmed yet, standing, ordered to be free and not confirmed yet. */
+export const standStates = {
+  isolation: ['NotIsolated', 'Isolating', 'Isolated', 'Releasing'],
+  restriction: ['NotRestricted', 'Restricting', 'Restricted', 'Lifting'],
+} as const satisfies Record<Aspect, readonly string[]>
+
+const standing = {
+  /** By which action. */
+  actionId: OrNull(Type.String()),
+  /** Since when the device says so. */
+  sinceDateTimeUtc: OrNull(Timestamp),
+  /** True once the device has said that what is ordered now stands, and was read back. */
+  confirmed: Type.Boolean(),
+}
+
 /** What we know beyond the reference. Clients of the original API ignore it. */
 export const MachineExtension = Type.Object({
   /** When its agent gave its identity up; null for a machine that is managed, or is so again. */
   offboardedDateTimeUtc: OrNull(Timestamp),
   isolation: Type.Object({
-    /** `Isolating` and `Releasing`: ordered, and not confirmed by the device yet. */
-    state: oneOf(['NotIsolated', 'Isolating', 'Isolated', 'Releasing']),
+    state: oneOf(standStates.isolation),
     type: OrNull(oneOf(['Full', 'Selective'])),
-    /** By which action. */
-    actionId: OrNull(Type.String()),
-    /** Since when the device says so. */
-    sinceDateTimeUtc: OrNull(Timestamp),
-    /** True once the device has said that what is ordered now stands: read back from its kernel. */
-    confirmed: Type.Boolean(),
+    ...standing,
   }),
+  restriction: Type.Object({ state: oneOf(standStates.restriction), ...standing }),
 })
 
 /** A machine in the key order of the real service (`wire.md` 12.1). */

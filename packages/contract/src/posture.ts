@@ -1,9 +1,9 @@
 /**
- * What stands on a device, as a desired state: the server folds its actions into one document with a generation, each reply carries
- * it, the device makes it so, reads back what the kernel has, and says which generation stands (`docs/protocol.md`).
+ * What stands on a device, as a desired state: for each aspect the server folds its actions into one document with a generation, each
+ * reply carries it, the device makes it so, reads back what there is, and says which generation stands (`docs/protocol.md`).
  */
 import { Type, type Static } from 'typebox'
-import { isolationTypes } from './actions/isolation.ts'
+import { standTypes } from './actions/action-type.ts'
 import { OrNull, oneOf } from './machine-action.ts'
 
 const Id = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })
@@ -34,38 +34,57 @@ export const Allowed = Type.Union([
 ])
 export type Allowed = Static<typeof Allowed>
 
-export const Isolation = Type.Object({
-  /** By which action it is to stand so; null where none ever asked for anything. */
-  action: OrNull(Id),
-  type: oneOf(isolationTypes),
+/** What passes an isolation. */
+export const Passage = Type.Object({
   /** Of `Selective` only. */
   allow: Type.Array(Allowed, { maxItems: 256 }),
   /** Whether to go back without contact within `confirmWithinMs`, or to stay cut off. */
   confirm: oneOf(['revert', 'keep']),
+  /** Where the control server is: names cannot be resolved by a host that is isolated. IPv4 and IPv6, sorted. */
+  server: Type.Array(Address, { maxItems: mostAddresses }),
 })
-export type Isolation = Static<typeof Isolation>
+export type Passage = Static<typeof Passage>
 
+/** How a host is to stand in one aspect. */
 export const Posture = Type.Object({
   /** Grows whenever the rest changes. */
   generation: Count,
-  isolation: Isolation,
-  /** Where the control server is: names cannot be resolved by a host that is isolated. IPv4 and IPv6, sorted. */
-  server: Type.Array(Address, { maxItems: mostAddresses }),
+  /** By which action it is to stand so; null where none ever asked for anything. */
+  action: OrNull(Id),
+  /** `None`: free of anything of ours. */
+  type: oneOf(standTypes),
+  /** Of an isolation, also of one that is to be none. */
+  passage: Type.Optional(Passage),
   /** Actions whose cancel waits to hear that a posture without them stands: each is answered `reverted` then. */
   withdrawn: Type.Array(Id),
 })
 export type Posture = Static<typeof Posture>
 
-/** How a host stands, as its device last verified it. Evidence are the news `started`, `finished`, `reverted`; this is for looking. */
+/** By aspect. One that is left out is left as it is. */
+export const Postures = Type.Object({
+  isolation: Type.Optional(Posture),
+  restriction: Type.Optional(Posture),
+})
+export type Postures = Static<typeof Postures>
+
+/** How a host stands in one aspect, as its device last verified it. Evidence are the news `started`, `finished`, `reverted`; this is for looking. */
 export const PostureReport = Type.Object({
   /** The generation that is on its disk as what it works on; 0 before the first. */
   taken: Count,
   /** The generation that stands, verified and confirmed; 0 for none. */
   stands: Count,
   /** By which action, and how: what the standing document says. */
-  isolation: Type.Object({ action: OrNull(Id), type: oneOf(isolationTypes) }),
+  action: OrNull(Id),
+  type: oneOf(standTypes),
 })
 export type PostureReport = Static<typeof PostureReport>
+
+/** By aspect. One that is left out is one that the device knows nothing of. */
+export const PostureReports = Type.Object({
+  isolation: Type.Optional(PostureReport),
+  restriction: Type.Optional(PostureReport),
+})
+export type PostureReports = Static<typeof PostureReports>
 
 /**
  * What a device that is cut off asks to be lifted by, as `countermand-agent release` prints it: `cmc1.` + base64url of this as JSON.
@@ -73,7 +92,8 @@ export type PostureReport = Static<typeof PostureReport>
  */
 export const Release = Type.Object({
   machineId: Type.String(),
-  generation: Count,
+  /** What stands, by aspect. */
+  generations: Type.Object({ isolation: Type.Optional(Count), restriction: Type.Optional(Count) }),
   nonce: Type.String({ pattern: '^[A-Za-z0-9_-]{22,64}$' }),
 })
 export type Release = Static<typeof Release>

@@ -64,7 +64,7 @@ async function bringToEnd({ parts, machine, id, document }: Trial, isCancelled: 
     if (isCancelled && !isHeld) return (end = 'not_received')
     machine.seconds += 1
     const order = isCancelled ? { cancels: [id] } : isHeld ? { starts: [id] } : { offers: [offboarding(id)] }
-    await parts.order({ ...order, posture: document })
+    await parts.order({ ...order, postures: { isolation: document } })
     return false
   })
   return end

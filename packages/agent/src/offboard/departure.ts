@@ -6,13 +6,13 @@ import type { Host } from '../host/host.ts'
 import type { Journal } from '../journal.ts'
 import { killPoint } from '../kill-points.ts'
 import type { NewsLog } from '../news.ts'
-import type { OpenPosture } from '../posture/open.ts'
+import type { OpenPostures } from '../posture/open.ts'
 import type { Runner } from '../runner.ts'
 import { plainly } from '../trouble.ts'
 
 export interface DepartureParts {
   readonly journal: Pick<Journal, 'all' | 'find' | 'commit' | 'drop'>
-  readonly posture: Pick<OpenPosture, 'leave' | 'stay' | 'forget'>
+  readonly postures: Pick<OpenPostures, 'leave' | 'stay' | 'forget'>
   /** Of this device now: what an earlier incarnation committed binds it no more. */
   readonly keyThumbprint: string
   readonly host: Pick<Host, 'now'>
@@ -44,11 +44,11 @@ export interface Departure {
 
 /** What was committed by an agent before this one is gone on with. */
 export async function openDeparture(parts: DepartureParts): Promise<Departure> {
-  const { journal, posture, keyThumbprint, host, log } = parts
+  const { journal, postures, keyThumbprint, host, log } = parts
   const tookOff = new Set<string>()
   let left: string | null = null
   const takeOff = async (id: string): Promise<void> => {
-    if (await posture.leave()) tookOff.add(id)
+    if (await postures.leave()) tookOff.add(id)
     killPoint('postures-off')
   }
   const isCommitted = async (id: string): Promise<boolean> => {
@@ -70,7 +70,7 @@ export async function openDeparture(parts: DepartureParts): Promise<Departure> {
     takeOff,
     isCommitted,
     stay: async (id) => {
-      await posture.stay()
+      await postures.stay()
       return tookOff.has(id)
     },
     commit: async (id) => {
@@ -78,12 +78,12 @@ export async function openDeparture(parts: DepartureParts): Promise<Departure> {
       if (isFirst) killPoint('committed')
       return isCommitted(id)
     },
-    forget: () => posture.forget(),
+    forget: () => postures.forget(),
     over: async ({ runner, news }, isRefused) => {
       if (left === null || runner.holds(left)) return null
       const isToldOf = (await journal.find(left))?.outcome != null
       if (!isToldOf || (!isRefused && news.isPending(left))) return null
-      await posture.leave()
+      await postures.leave()
       return left
     },
   }

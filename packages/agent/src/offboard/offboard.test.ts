@@ -28,18 +28,18 @@ describe('an offboarding', () => {
       await pause(20)
       assert.deepEqual(told(trial), ['started'])
       assert.equal((await parts.journal.find(id))?.committed, null)
-      const report = { taken: 1, stands: 0, isolation: { action: null, type: 'None' } }
+      const report = { taken: 1, stands: 0, action: null, type: 'None' }
       assert.deepEqual(parts.posture.report(), report)
 
       // What a reply says of how to stand is not made meanwhile.
-      await parts.order({ starts: [id], posture: document })
+      await parts.order({ starts: [id], postures: { isolation: document } })
       await parts.outcome(id)
       assert.deepEqual(told(trial), ['started', 'finished succeeded'])
       assert.equal(machine.firewall.kernel, null)
       assert.equal(existsSync(fileOf(trial)), false, 'there is something to put back')
 
       assert.equal(await over(trial), null, 'nobody has heard')
-      await parts.order({ acknowledged: 99, finals: [id], posture: document })
+      await parts.order({ acknowledged: 99, finals: [id], postures: { isolation: document } })
       assert.equal(await over(trial), id)
       assert.notEqual(await parts.journal.find(id), null, 'it is kept')
       assert.equal(machine.firewall.kernel, null)
@@ -146,8 +146,7 @@ describe('an offboarding', () => {
       const next = await openParts(folder, machine, { key: 'N'.repeat(43) })
       assert.equal(await over({ parts: next }, true), null)
       assert.deepEqual(await listHeld(next.journal), [])
-      const { isolation } = full(7)
-      await next.order({ posture: { ...full(7), isolation } })
+      await next.order({ postures: { isolation: full(7) } })
       assert.notEqual(machine.firewall.kernel, null, 'it can be isolated')
       await next.posture.close()
     }))
@@ -254,8 +253,8 @@ test('a document that frees a host is taken as any other after a cancel', () =>
   withTrial(async (trial) => {
     const { machine, parts, id } = trial
     await waiting(trial)
-    await parts.order({ cancels: [id], posture: free(2) })
+    await parts.order({ cancels: [id], postures: { isolation: free(2) } })
     await parts.outcome(id)
-    await parts.order({ posture: free(2) })
+    await parts.order({ postures: { isolation: free(2) } })
     assert.equal(machine.firewall.kernel, null)
   }))

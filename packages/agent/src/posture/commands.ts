@@ -2,7 +2,10 @@
 import { createInterface } from 'node:readline/promises'
 import type { Host } from '../host/host.ts'
 import type { Identity } from '../identity.ts'
+import { plainly } from '../trouble.ts'
+import { controlsOf, type Control } from './control.ts'
 import { NotReleased, challenge, release, type ReleaseParts } from './release.ts'
+import { nothing } from './posture-file.ts'
 import { restore } from './restore.ts'
 import { status } from './status.ts'
 
@@ -12,7 +15,7 @@ export type Command = (typeof commands)[number]
 export interface CommandParts {
   readonly dataFolder: string
   readonly identity: Identity | null
-  readonly host: Pick<Host, 'firewall' | 'bootSeconds' | 'bootId' | 'now'>
+  readonly host: Pick<Host, 'firewall' | 'execution' | 'bootSeconds' | 'bootId' | 'now'>
   /** To `release`; null where it is asked for. */
   readonly answer: string | null
   readonly input: NodeJS.ReadableStream
@@ -22,9 +25,9 @@ export interface CommandParts {
 /** The status to exit with. */
 export async function carryOut(command: Command, parts: CommandParts): Promise<number> {
   const { dataFolder, identity, host, say } = parts
-  const { firewall } = host
+  const controls = controlsOf(host, identity?.server ?? null)
   if (command === 'status') {
-    for (const line of await status({ dataFolder, identity, firewall })) say(line)
+    for (const line of await status({ dataFolder, identity, controls })) say(line)
     return 0
   }
   if (identity === null) {
@@ -32,11 +35,23 @@ export async function carryOut(command: Command, parts: CommandParts): Promise<n
     return command === 'restore' ? 0 : 1
   }
   if (command === 'restore') {
-    const document = await restore({ dataFolder, server: identity.server, firewall, host })
-    say(document === null ? 'Nothing stands.' : `Generation ${document.generation} stands.`)
-    return 0
+    const isDone = []
+    for (const control of controls) isDone.push(await putBack(control, parts))
+    return isDone.every(Boolean) ? 0 : 1
   }
-  return lift({ dataFolder, identity, firewall, now: () => host.now() }, parts)
+  return lift({ dataFolder, identity, controls, now: () => host.now() }, parts)
+}
+
+/** Whether it could be: what cannot is no reason to leave the rest. */
+async function putBack(control: Control, { dataFolder, host, say }: CommandParts): Promise<boolean> {
+  try {
+    const document = (await restore({ dataFolder, control, host })) ?? nothing
+    say(`The host is ${control.describe(document).state}.`)
+    return true
+  } catch (thrown) {
+    say(`The ${control.aspect} of this host could not be put back: ${plainly(thrown)}`)
+    return false
+  }
 }
 
 async function lift(parts: ReleaseParts, { answer, input, say }: CommandParts): Promise<number> {
@@ -48,7 +63,7 @@ async function lift(parts: ReleaseParts, { answer, input, say }: CommandParts): 
     return 1
   }
   say(
-    'Released: nothing of Countermand keeps this host from the network until its next contact with the server.',
+    'Released: nothing of Countermand keeps this host from the network or from starting programs until its next contact with the server.',
   )
   return 0
 }

@@ -1,27 +1,53 @@
-/** Which hosts let themselves be isolated. */
+/** Which hosts let themselves be contained. */
 import assert from 'node:assert/strict'
 import { networkInterfaces } from 'node:os'
 import { describe, test } from 'vitest'
 import { isThisHost } from '../host/own-address.ts'
+import type { Obstacle } from '../host/execution/types.ts'
+import { FakeExecution } from '../testing/execution.ts'
 import { FakeFirewall } from '../testing/firewall.ts'
-import { openContainment, openOffboarding, whyNot, type ContainmentParts } from './containment.ts'
+import { openContainment, whyNot, type ContainmentParts } from './containment.ts'
 
-const ownWords = 'this host runs the control server; start with --allow-containment to let it be isolated'
-const own = { able: false, why: 'switched_off', detail: ownWords }
+const own = (word: string) => ({
+  able: false,
+  why: 'switched_off',
+  detail: `this host runs the control server; start with --allow-containment to let it be ${word}`,
+})
+const allOwn = { isolation: own('isolated'), restriction: own('restricted'), offboarding: own('offboarded') }
+const able = { able: true }
+const allAble = { isolation: able, restriction: able, offboarding: able }
 
-function containment(given: Partial<ContainmentParts> = {}, missing: string | null = null) {
-  const firewall = new FakeFirewall()
-  firewall.missing = missing
-  const host = { firewall, isThisHost }
+interface Lacking {
+  readonly tool?: string
+  readonly obstacle?: Obstacle
+}
+
+function containment(given: Partial<ContainmentParts> = {}, { tool, obstacle }: Lacking = {}) {
+  const [firewall, execution] = [new FakeFirewall(), new FakeExecution()]
+  firewall.missing = tool ?? null
+  execution.inTheWay = obstacle ?? null
+  const host = { firewall, execution, isThisHost }
   return openContainment({ host, allowContainment: false, tied: false, ...given })
 }
 
-test('one that lacks the tool says what installs it, whatever else', async () => {
-  const missing = 'apt-get install nftables'
-  const capability = await containment({ allowContainment: true }, missing)('http://192.0.2.1')
-  assert.deepEqual(capability, { able: false, why: 'missing_tool', detail: missing })
-  assert.equal(whyNot(capability), missing)
+test('one that lacks the tool of an isolation says what installs it, and can be restricted, and offboarded', async () => {
+  const tool = 'apt-get install nftables'
+  const { isolation, restriction, offboarding } = await containment({}, { tool })('http://192.0.2.1')
+  assert.deepEqual(isolation, { able: false, why: 'missing_tool', detail: tool })
+  assert.equal(whyNot(isolation), tool)
+  assert.deepEqual([restriction, offboarding], [able, able])
 })
+
+test.each([
+  { why: 'missing_tool', detail: 'apt-get install fapolicyd' },
+  { why: 'in_use', detail: 'this host runs a fapolicyd of its own' },
+] as const)(
+  'one that cannot be restricted ($why) says why, whatever else, and can be isolated',
+  async (obstacle) => {
+    const found = await containment({ allowContainment: true }, { obstacle })('http://192.0.2.1')
+    assert.deepEqual(found, { isolation: able, restriction: { able: false, ...obstacle }, offboarding: able })
+  },
+)
 
 const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
 const ownAddress =
@@ -30,34 +56,20 @@ const ownAddress =
 describe.each(['http://127.0.0.1:8080', 'http://localhost', 'https://[::1]:8443', `http://${ownAddress}`])(
   'the host of the server, %s,',
   (server) => {
-    test('refuses', async () => assert.deepEqual(await containment()(server), own))
+    test('refuses all', async () => assert.deepEqual(await containment()(server), allOwn))
     test('does not where it was told to let it be', async () =>
-      assert.deepEqual(await containment({ allowContainment: true })(server), { able: true }))
+      assert.deepEqual(await containment({ allowContainment: true })(server), allAble))
   },
 )
 
 test.each(['http://192.0.2.1', 'http://control.invalid', null])(
   'another host than the server’s, %s, can',
   async (server) => {
-    assert.deepEqual(await containment()(server), { able: true })
+    assert.deepEqual(await containment()(server), allAble)
     assert.equal(whyNot({ able: true }), null)
   },
 )
 
-test('the host of the server is not offboarded either, unless it was told to let it be; others need no tool for it', async () => {
-  const firewall = new FakeFirewall()
-  firewall.missing = 'apt-get install nftables'
-  const parts = { host: { firewall, isThisHost }, allowContainment: false, tied: false }
-  const detail = ownWords.replace('isolated', 'offboarded')
-  const refusal = { able: false, why: 'switched_off', detail }
-  assert.deepEqual(await openOffboarding(parts)('http://127.0.0.1:8080'), refusal)
-  assert.deepEqual(await openOffboarding({ ...parts, tied: true })('http://192.0.2.1'), refusal)
-  assert.deepEqual(await openOffboarding({ ...parts, tied: true, allowContainment: true })(null), {
-    able: true,
-  })
-  assert.deepEqual(await openOffboarding(parts)('http://192.0.2.1'), { able: true })
-})
-
 test('an agent that goes with the server refuses, wherever it finds the server', async () => {
-  assert.deepEqual(await containment({ tied: true })('http://192.0.2.1'), own)
+  assert.deepEqual(await containment({ tied: true })('http://192.0.2.1'), allOwn)
 })

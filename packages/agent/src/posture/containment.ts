@@ -1,45 +1,30 @@
-/** Whether this host may be isolated: the server that runs on it would be cut off from every other device. */
-import type { Capability } from '@countermand/contract'
+/** Whether this host may be contained: the server that runs on it would be cut off from every other device, or could not start what it needs. */
+import type { Aspect, Capability } from '@countermand/contract'
 import type { Host } from '../host/host.ts'
 
 export interface ContainmentParts {
-  readonly host: Pick<Host, 'firewall' | 'isThisHost'>
+  readonly host: Pick<Host, 'firewall' | 'execution' | 'isThisHost'>
   readonly allowContainment: boolean
   /** It runs beside the server, as its child. */
   readonly tied: boolean
 }
 
-const own = (what: 'isolated' | 'offboarded') =>
-  ({
-    able: false,
-    why: 'switched_off',
-    detail: `this host runs the control server; start with --allow-containment to let it be ${what}`,
-  }) as const
+/** What is asked of the server's own host only where somebody has said that it may be. */
+export type Contained = Aspect | 'offboarding'
 
-type Answering = (server: string | null) => Promise<Capability>
+const able = { able: true } as const
+const words = { isolation: 'isolated', restriction: 'restricted', offboarding: 'offboarded' } as const
+const own = (what: Contained): Capability => ({
+  able: false,
+  why: 'switched_off',
+  detail: `this host runs the control server; start with --allow-containment to let it be ${words[what]}`,
+})
 
 /** Answers as often as it is asked. `server`: the base URL, null where it is not known yet. */
-export function openContainment(parts: ContainmentParts): Answering {
-  const isOwn = openIsOwn(parts)
-  return async (server) => {
-    const lack = await parts.host.firewall.lack()
-    if (lack !== null) return { able: false, why: 'missing_tool', detail: lack }
-    return (await isOwn(server)) ? own('isolated') : { able: true }
-  }
-}
-
-/** Whether it may be offboarded, which needs no tool. */
-export function openOffboarding(parts: ContainmentParts): Answering {
-  const isOwn = openIsOwn(parts)
-  return async (server) => ((await isOwn(server)) ? own('offboarded') : { able: true })
-}
-
-/** Is it the server's own host, and was nobody told to let that be? */
-function openIsOwn({
-  host,
-  allowContainment,
-  tied,
-}: ContainmentParts): (server: string | null) => Promise<boolean> {
+export function openContainment(
+  parts: ContainmentParts,
+): (server: string | null) => Promise<Readonly<Record<Contained, Capability>>> {
+  const { host, allowContainment, tied } = parts
   // Asked once: names cannot be resolved by a host that is isolated, and a server that moves here brings another start.
   const known = new Map<string, boolean>()
   const isHere = async (server: string): Promise<boolean> => {
@@ -48,7 +33,17 @@ function openIsOwn({
     if (answer !== null) known.set(name, answer)
     return answer ?? false
   }
-  return async (server) => !allowContainment && (tied || (server !== null && (await isHere(server))))
+  return async (server) => {
+    const lack = await host.firewall.lack()
+    const obstacle = await host.execution.obstacle()
+    const isOwn = !allowContainment && (tied || (server !== null && (await isHere(server))))
+    const otherwise = (what: Contained): Capability => (isOwn ? own(what) : able)
+    return {
+      isolation: lack === null ? otherwise('isolation') : { able: false, why: 'missing_tool', detail: lack },
+      restriction: obstacle === null ? otherwise('restriction') : { able: false, ...obstacle },
+      offboarding: otherwise('offboarding'),
+    }
+  }
 }
 
 export const whyNot = (capability: Capability | undefined): string | null =>

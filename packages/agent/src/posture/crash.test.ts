@@ -1,11 +1,10 @@
 /** An agent may die at every step of a posture: the next one ends where the last document said, and nobody is left without his news. */
 import assert from 'node:assert/strict'
 import { describe, test } from 'vitest'
-import type { Posture as Document } from '@countermand/contract'
+import { aspects, type Aspect, type Posture as Document } from '@countermand/contract'
 import { Machine, inFolder } from '../testing/fakes.ts'
-import { Told, free, full, openPosture } from '../testing/posture.ts'
-import { barrierOf } from './barrier.ts'
-import { postureFile } from './posture-file.ts'
+import { Told, grounds, openPosture, type Ground } from '../testing/posture.ts'
+import { isSame, postureFile } from './posture-file.ts'
 import type { Posture, PostureParts } from './posture.ts'
 import { releasedFile } from './released-file.ts'
 
@@ -49,22 +48,21 @@ class Life {
   }
 }
 
-const kernelOf = (document: Document) => barrierOf(document, 'https://server.example')
-
 interface World {
   readonly folder: string
   readonly machine: Machine
+  readonly ground: Ground
   readonly news: Told
 }
 
 const mortal = (
-  { folder, machine, news }: World,
+  { folder, ground, news }: World,
   life: Life,
 ): Omit<Partial<PostureParts>, 'news'> & Pick<PostureParts, 'news'> => ({
   news: life.wrap(news, ['tell']),
-  firewall: life.wrap(machine.firewall, ['apply']),
-  file: life.wrap(postureFile(folder), ['write']),
-  released: life.wrap(releasedFile(folder), ['remove']),
+  control: life.wrap(ground.control, ['apply']),
+  file: life.wrap(postureFile(folder, ground.control.aspect), ['write']),
+  released: life.wrap(releasedFile(folder, ground.control.aspect), ['remove']),
 })
 
 /** Does what it can before it dies. */
@@ -82,10 +80,10 @@ async function live(world: World, life: Life, work: (posture: Posture) => Promis
 
 const immortal = (): Life => new Life(0, false)
 
-async function contact(world: World, posture: Posture, document: Document | null): Promise<void> {
+async function contact(world: World, posture: Posture, document?: Document): Promise<void> {
   world.machine.seconds += 1
   await posture.answered({ sentAt: world.machine.seconds })
-  await posture.take(document)
+  if (document !== undefined) await posture.take(document)
 }
 
 /** From isolated to isolated otherwise, and to free: with a cancel that waits. */
@@ -96,38 +94,44 @@ async function scenario(world: World, posture: Posture, documents: readonly Docu
   }
 }
 
-function story(): readonly Document[] {
+function story({ full, free }: Ground): readonly Document[] {
   const one = full(1)
   const two = full(2)
-  const ids = [one, two].map(({ isolation }) => isolation.action ?? '')
+  const ids = [one, two].map(({ action }) => action ?? '')
   return [one, { ...two, withdrawn: ids.slice(0, 1) }, free(3, ids.slice(1))]
 }
 
-async function stepsOfAll(): Promise<number> {
+const openWorld = (folder: string, aspect: Aspect): World => {
+  const machine = new Machine()
+  return { folder, machine, ground: grounds[aspect](machine), news: new Told() }
+}
+
+async function stepsOfAll(aspect: Aspect): Promise<number> {
   const life = immortal()
   await inFolder(async (folder) => {
-    const world = { folder, machine: new Machine(), news: new Told() }
-    await live(world, life, (posture) => scenario(world, posture, story()))
+    const world = openWorld(folder, aspect)
+    await live(world, life, (posture) => scenario(world, posture, story(world.ground)))
   })
   return life.steps
 }
 
-describe('dead', async () => {
-  const steps = Array.from({ length: await stepsOfAll() }, (_, index) => index + 1)
-  test('there are steps to die at', () => assert.ok(steps.length > 20, String(steps.length)))
+describe.each(aspects)('dead, %s', async (aspect) => {
+  const steps = Array.from({ length: await stepsOfAll(aspect) }, (_, index) => index + 1)
+  test('there are steps to die at', () => assert.ok(steps.length >= 20, String(steps.length)))
 
   describe.each([false, true])('after the step: %s', (isAfter) => {
     test.each(steps)('at step %i, the next agent brings each action to its end', (at) =>
       inFolder(async (folder) => {
-        const world = { folder, machine: new Machine(), news: new Told() }
-        const documents = story()
+        const world = openWorld(folder, aspect)
+        const { ground } = world
+        const documents = story(ground)
         await live(world, new Life(at, isAfter), (posture) => scenario(world, posture, documents))
-        const file = await postureFile(folder).read()
+        const file = await postureFile(folder, aspect).read()
         const last = file?.candidate?.document ?? file?.confirmed ?? null
         await live(world, immortal(), async (posture) => {
           await posture.tick()
           // Without a word from the server: as the last document on disk has it.
-          if (last !== null) assert.deepEqual(world.machine.firewall.kernel, kernelOf(last))
+          if (last !== null) assert.deepEqual(ground.has(), ground.as(last))
           for (const document of documents) {
             if (last === null || document.generation >= last.generation) {
               await posture.take(document)
@@ -135,9 +139,9 @@ describe('dead', async () => {
             }
           }
         })
-        assert.equal(world.machine.firewall.kernel, null)
-        for (const { isolation } of documents.slice(0, 2)) {
-          const told = world.news.of(isolation.action ?? '')
+        assert.deepEqual(ground.has(), ground.as(ground.free(0)))
+        for (const { action } of documents.slice(0, 2)) {
+          const told = world.news.of(action ?? '')
           for (const word of ['started', 'finished succeeded', 'cancel_acknowledged', 'reverted'])
             assert.ok(told.includes(word), `${word} of ${told.join(', ')}`)
         }
@@ -155,23 +159,29 @@ function dice(seed: number): (below: number) => number {
   }
 }
 
+/** An isolation that no time takes back. */
+const kept = (document: Document): Document => ({
+  ...document,
+  ...(document.passage && { passage: { ...document.passage, confirm: 'keep' } }),
+})
+
 /** Something happens; answers what the host was told last, if that has changed. */
 async function happen(
   world: World,
   roll: (below: number) => number,
   last: Document | null,
 ): Promise<Document | null> {
-  const { machine } = world
+  const { machine, ground } = world
   const life = roll(2) === 0 ? new Life(1 + roll(12), roll(2) === 0) : immortal()
   if (roll(6) === 0) machine.reboot()
   let said = last
   await live(world, life, async (posture) => {
     for (let turns = roll(4); turns > 0; turns -= 1) {
-      const document = roll(2) === 0 ? full(1 + roll(9), { confirm: 'keep' }) : free(1 + roll(9))
+      const document = roll(2) === 0 ? kept(ground.full(1 + roll(9))) : ground.free(1 + roll(9))
       said = document
       await posture.take(document)
-      if (roll(2) === 0) await contact(world, posture, null)
-      if (roll(3) === 0) machine.firewall.flush()
+      if (roll(2) === 0) await contact(world, posture)
+      if (roll(3) === 0) ground.takeAway()
       machine.seconds += roll(20)
       await posture.tick()
     }
@@ -181,28 +191,31 @@ async function happen(
 
 const seeds = Array.from({ length: 40 }, (_, index) => index + 1)
 
-test.each(seeds)('seed %i: whatever happens, the host ends as it was told last', (seed) =>
+const trials = aspects.flatMap((aspect) => seeds.map((seed) => [aspect, seed] as const))
+
+test.each(trials)('%s, seed %i: whatever happens, the host ends as it was told last', (aspect, seed) =>
   inFolder(async (folder) => {
-    const world = { folder, machine: new Machine(), news: new Told() }
+    const world = openWorld(folder, aspect)
+    const { ground } = world
     const roll = dice(seed * 7_919)
     let last: Document | null = null
     for (let times = 0; times < 12; times += 1) {
       last = await happen(world, roll, last)
       const told = last
       if (told === null) continue
-      const file = await postureFile(folder).read()
+      const file = await postureFile(folder, aspect).read()
       // A reply that met death before it was on disk was not taken: the server says it again.
       const isTaken = [file?.candidate?.document, file?.confirmed].some(
-        (each) => each?.generation === told.generation,
+        (each) => each !== undefined && isSame(each, told),
       )
       await live(world, immortal(), async (posture) => {
         if (!isTaken) await posture.take(told)
         world.machine.seconds += 5
         await posture.tick()
-        const kept = await postureFile(folder).read()
-        assert.deepEqual(world.machine.firewall.kernel, kernelOf(kept?.candidate?.document ?? told))
+        const now = await postureFile(folder, aspect).read()
+        assert.deepEqual(ground.has(), ground.as(now?.candidate?.document ?? told))
         await posture.take(told)
-        assert.deepEqual(world.machine.firewall.kernel, kernelOf(told))
+        assert.deepEqual(ground.has(), ground.as(told))
       })
     }
   }),

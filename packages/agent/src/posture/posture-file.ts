@@ -1,6 +1,6 @@
-/** What of the host's posture must outlive this process: one file, replaced as a whole. */
+/** What of the host's posture must outlive this process: one file for each aspect, replaced as a whole. */
 import { join } from 'node:path'
-import { canonical, type News, type Posture } from '@countermand/contract'
+import { canonical, type Aspect, type News, type Posture } from '@countermand/contract'
 import { removeFolder, writeDurably } from '../host/files.ts'
 import { readJson } from '../journal.ts'
 
@@ -29,28 +29,21 @@ export interface PostureFile {
   /** Null where this device was never told how to stand. */
   read(): Promise<PostureState | null>
   write(state: PostureState): Promise<void>
+  /** As if this device had never been told how to stand. */
+  remove(): Promise<void>
 }
 
-const pathIn = (dataFolder: string): string => join(dataFolder, 'posture.json')
-
-/** As if this device had never been told how to stand. */
-export const dropPosture = (dataFolder: string): Promise<void> => removeFolder(pathIn(dataFolder))
-
-export const postureFile = (dataFolder: string): PostureFile => {
-  const path = pathIn(dataFolder)
+export const postureFile = (dataFolder: string, aspect: Aspect): PostureFile => {
+  const path = join(dataFolder, `posture-${aspect}.json`)
   return {
     read: () => readJson<PostureState>(path),
     write: (state) => writeDurably(path, JSON.stringify(state)),
+    remove: () => removeFolder(path),
   }
 }
 
 /** Before anybody asked for anything. */
-export const nothing: Posture = {
-  generation: 0,
-  isolation: { action: null, type: 'None', allow: [], confirm: 'revert' },
-  server: [],
-  withdrawn: [],
-}
+export const nothing: Posture = { generation: 0, action: null, type: 'None', withdrawn: [] }
 
 export const begin: PostureState = {
   confirmed: nothing,
@@ -64,10 +57,9 @@ export const begin: PostureState = {
 export const wantedOf = (state: PostureState | null): Posture =>
   state?.candidate?.document ?? state?.confirmed ?? nothing
 
-export const isolates = ({ isolation }: Posture): boolean => isolation.type !== 'None'
+export const isActive = ({ type }: Pick<Posture, 'type'>): boolean => type !== 'None'
 
 /** A server that was restored may give a generation a second time: the content counts too. */
 export const isSame = (one: Posture, other: Posture): boolean => contentOf(one) === contentOf(other)
 
-const contentOf = ({ generation, isolation, server }: Posture): string =>
-  canonical({ generation, isolation, server })
+const contentOf = ({ withdrawn: _withdrawn, ...content }: Posture): string => canonical(content)

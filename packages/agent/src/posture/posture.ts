@@ -1,6 +1,6 @@
 /**
- * How this host stands, as a desired state: what a reply says is put on disk, made so, and is confirmed by a sync that was sent
- * after it; without one the host goes back. What stands is put back whoever removes it.
+ * How this host stands in one aspect, as a desired state: what a reply says is put on disk, made so, and put back whoever removes it.
+ * What could cut this device off is to be confirmed, by a sync that was sent after it; without one the host goes back.
  */
 import {
   confirmWithinMs,
@@ -8,15 +8,14 @@ import {
   type Posture as Document,
   type PostureReport,
 } from '@countermand/contract'
-import type { Firewall } from '../host/firewall/types.ts'
 import type { Host } from '../host/host.ts'
 import { killPoint } from '../kill-points.ts'
 import type { NewsLog } from '../news.ts'
 import type { Answer } from '../sync.ts'
 import { plainly } from '../trouble.ts'
-import { barrierOf } from './barrier.ts'
+import type { Control } from './control.ts'
 import { Drifts } from './drifts.ts'
-import { begin, isSame, isolates, nothing, type PostureFile, type PostureState } from './posture-file.ts'
+import { begin, isActive, isSame, nothing, type PostureFile, type PostureState } from './posture-file.ts'
 import type { ReleasedFile } from './released-file.ts'
 import { Withdrawn } from './withdrawn.ts'
 import { failed, notReleased, startedBy, succeeded } from './words.ts'
@@ -25,20 +24,16 @@ export interface PostureParts {
   readonly file: PostureFile
   readonly released: ReleasedFile
   readonly news: Pick<NewsLog, 'tell' | 'isPending'>
-  readonly firewall: Firewall
+  readonly control: Control
   readonly host: Pick<Host, 'bootSeconds' | 'bootId' | 'now'>
-  /** Base URL. */
-  readonly server: string
-  /** Why this host cannot or must not be isolated; null where it can. */
+  /** Why this host cannot or must not stand so; null where it can. */
   readonly whyNot: () => Promise<string | null>
-  /** Where the server is, for who cannot ask; `only` there while a barrier stands. */
-  readonly pin: (addresses: readonly string[], only: boolean) => void
   readonly syncSoon: () => void
   readonly log: (line: string) => void
 }
 
 const noContact = `No contact with the server within ${confirmWithinMs / 1000} s: the host was put back to how it stood before.`
-/** How often an isolation that cannot be made is tried again before it counts as failed, a second apart. */
+/** How often what cannot be made is tried again before it counts as failed, a second apart. */
 const mostRetries = 3
 const releaseEverySeconds = 5
 const checkEverySeconds = 4
@@ -48,14 +43,18 @@ export class Posture {
   private readonly withdrawn: Withdrawn
   private readonly drifts = new Drifts()
   private state: PostureState
-  /** Nobody ever said how this host is to stand: whatever the kernel has is left alone. */
+  /** Nobody ever said how this host is to stand: however it does is left alone. */
   private isFresh: boolean
+  /** Brought by a reply, and not on disk yet. */
+  private ordered: Document | null = null
+  /** A server with another history is to hear again what stands. */
+  private isRetelling = false
   /** Of the latest reply that said anything of it. */
   private latest: Document | null = null
-  /** The kernel was read back and has what is wanted. */
+  /** The host was read back, and stands as is wanted. */
   private isVerified = false
   private isReverting = false
-  /** The kernel may have something of ours. */
+  /** The host may have something of ours. */
   private mayHold = false
   private failures = 0
   private nextTryAt = -Infinity
@@ -72,7 +71,7 @@ export class Posture {
     this.state = state ?? begin
     this.withdrawn = new Withdrawn(parts.news, () => this.state.toTell)
     const { confirmed, candidate } = this.state
-    this.mayHold = isolates(confirmed) || (candidate !== null && isolates(candidate.document))
+    this.mayHold = isActive(confirmed) || (candidate !== null && isActive(candidate.document))
     // Another boot: nothing of it is there any more, and it has its time anew.
     if (candidate !== null && candidate.appliedAt?.bootId !== parts.host.bootId())
       this.state = { ...this.state, candidate: { ...candidate, appliedAt: null } }
@@ -82,31 +81,38 @@ export class Posture {
   static async open(parts: PostureParts): Promise<Posture> {
     const posture = new Posture(parts, await parts.file.read())
     await posture.inTurn(() => posture.takeRelease()).catch((thrown: unknown) => posture.complain(thrown))
-    await posture.tick()
+    const putBack = posture.tick()
+    if (!parts.control.isSlow) await putBack
     return posture
   }
 
   report(): PostureReport {
     const { confirmed, candidate } = this.state
-    const { action, type } = confirmed.isolation
+    const { action, type } = confirmed
     // Applied and unconfirmed, it is no longer the confirmed one that stands.
     const stands = (candidate?.appliedAt ?? null) === null ? confirmed.generation : 0
-    return { taken: (candidate?.document ?? confirmed).generation, stands, isolation: { action, type } }
+    return { taken: (candidate?.document ?? confirmed).generation, stands, action, type }
   }
 
-  /** What an accepted reply says; null is nothing. Throws where the disk does not take it; what the kernel refuses is tried again. */
-  take(document: Document | null): Promise<void> {
-    return this.inTurn(async () => {
-      if (document === null) return
-      await this.takeRelease()
-      this.latest = document
-      const { candidate, confirmed } = this.state
-      if (!this.isFresh && isSame(document, candidate?.document ?? confirmed)) return this.tellWithdrawn()
-      if (!this.isFresh && isSame(document, confirmed)) await this.forgetCandidate()
-      else await this.adopt(document)
-      await this.settle()
-      await this.flush()
-    })
+  /** What an accepted reply says. Throws where the disk does not take it; that, and what the host refuses, is tried again. */
+  take(document: Document): Promise<void> {
+    this.ordered = document
+    return this.inTurn(() => this.obey())
+  }
+
+  private async obey(): Promise<void> {
+    const { ordered } = this
+    if (ordered === null) return
+    await this.takeRelease()
+    this.latest = ordered
+    const { candidate, confirmed } = this.state
+    const isTaken = !this.isFresh && isSame(ordered, candidate?.document ?? confirmed)
+    const isBack = !this.isFresh && isSame(ordered, confirmed)
+    if (!isTaken) await (isBack ? this.forgetCandidate() : this.adopt(ordered))
+    if (this.ordered === ordered) this.ordered = null
+    if (isTaken) return this.tellWithdrawn()
+    await this.settle()
+    await this.flush()
   }
 
   /** A reply was accepted. Sent after the host was made so, it shows that the channel goes through what stands. */
@@ -124,16 +130,21 @@ export class Posture {
 
   /** The server has another history: it hears again what stands, and what is on its way. */
   newEpoch(): Promise<void> {
-    return this.inTurn(async () => {
-      this.withdrawn.forget()
-      const { confirmed, since, candidate } = this.state
-      const again = succeeded(confirmed, { startedAt: since, endedAt: since })
-      await this.write({}, [...again, ...(candidate === null ? [] : startedBy(candidate, null))])
-      await this.flush()
-    })
+    this.isRetelling = true
+    return this.inTurn(() => this.retell())
   }
 
-  /** Once a second, and whenever rules have changed: does what is due. */
+  private async retell(): Promise<void> {
+    if (!this.isRetelling) return
+    this.withdrawn.forget()
+    const { confirmed, since, candidate } = this.state
+    const again = succeeded(confirmed, { startedAt: since, endedAt: since })
+    await this.write({}, [...again, ...(candidate === null ? [] : startedBy(candidate, null))])
+    this.isRetelling = false
+    await this.flush()
+  }
+
+  /** Once a second, and whenever something has changed: does what is due. */
   tick(): Promise<void> {
     this.looking ??= this.inTurn(async () => {
       this.looking = null
@@ -153,7 +164,9 @@ export class Posture {
   }
 
   private async look(): Promise<void> {
-    if (isolates(this.wanted)) await this.takeRelease()
+    if (isActive(this.wanted)) await this.takeRelease()
+    await this.retell()
+    await this.obey()
     this.judgeDeadline()
     await this.settle()
     if (this.now - this.checkedAt >= checkEverySeconds) await this.check()
@@ -181,11 +194,10 @@ export class Posture {
   }
 
   private arrange(): void {
-    const { wanted, latest } = this
-    const isIsolated = isolates(wanted)
-    if (!this.isFresh) this.parts.pin(isIsolated ? wanted.server : (latest ?? wanted).server, isIsolated)
-    if (isIsolated && !this.isClosed)
-      this.unwatch ??= this.parts.firewall.watch(() => {
+    const { wanted, latest, parts } = this
+    if (!this.isFresh) parts.control.arrange?.(wanted, latest)
+    if (isActive(wanted) && !this.isClosed)
+      this.unwatch ??= parts.control.watch(() => {
         this.checkedAt = -Infinity
         void this.tick()
       })
@@ -196,22 +208,22 @@ export class Posture {
   }
 
   private async adopt(document: Document): Promise<void> {
-    const why = isolates(document) ? await this.parts.whyNot() : null
+    const why = isActive(document) ? await this.parts.whyNot() : null
     if (why !== null) return this.refuse(document, why)
     const candidate = { document, takenAt: this.parts.host.now(), appliedAt: null }
     const started = startedBy(candidate, this.state.confirmed)
     const heard = this.withdrawn.of(document.withdrawn, 'cancel_acknowledged')
     await this.write({ candidate }, [...started, ...heard])
     this.anew()
-    killPoint('posture-candidate')
+    killPoint(`${this.parts.control.aspect}-candidate`)
   }
 
-  /** A host that must not be isolated stands free, and says why. */
+  /** A host that must not stand so stands free, and says why. */
   private async refuse(document: Document, why: string): Promise<void> {
     const { candidate, confirmed } = this.state
     const at = this.parts.host.now()
     const said = this.withdrawn.unheard(failed({ document, takenAt: at, appliedAt: null }, why, at))
-    if (!this.isFresh && candidate === null && !isolates(confirmed)) return this.write({}, said)
+    if (!this.isFresh && candidate === null && !isActive(confirmed)) return this.write({}, said)
     await this.write({ confirmed: nothing, since: null, candidate: null }, said)
     this.anew()
   }
@@ -232,14 +244,14 @@ export class Posture {
 
   private judgeDeadline(): void {
     const { candidate } = this.state
-    if (this.isReverting || candidate === null || candidate.document.isolation.confirm === 'keep') return
+    if (this.isReverting || candidate === null || candidate.document.passage?.confirm === 'keep') return
     if (candidate.appliedAt === null) return
     if (this.now - candidate.appliedAt.bootSeconds < confirmWithinMs / 1000) return
     this.anew()
     this.isReverting = true
   }
 
-  /** Makes the kernel have what is wanted, if it is time to try. */
+  /** Makes the host stand as is wanted, if it is time to try. */
   private async settle(): Promise<void> {
     if (this.isVerified || this.isFresh || this.now < this.nextTryAt) return
     try {
@@ -247,7 +259,7 @@ export class Posture {
     } catch (thrown) {
       return this.notMade(plainly(thrown))
     }
-    killPoint('posture-applied')
+    killPoint(`${this.parts.control.aspect}-applied`)
     await this.made()
     this.isVerified = true
     this.failures = 0
@@ -255,15 +267,14 @@ export class Posture {
   }
 
   private async make(): Promise<void> {
-    const { firewall, server } = this.parts
-    const barrier = barrierOf(this.wanted, server)
-    // Where nothing can be isolated, and never was, there is nothing to be taken away.
-    if (barrier === null && !this.mayHold && (await firewall.lack()) !== null) return
+    const { wanted, parts } = this
+    // Where nothing can be made, and never was, there is nothing to be taken away.
+    if (!isActive(wanted) && !this.mayHold && (await parts.control.lack()) !== null) return
     this.mayHold = true
-    await firewall.apply(barrier)
+    await parts.control.apply(wanted)
     this.madeAt = this.now
     this.checkedAt = this.now
-    this.mayHold = barrier !== null
+    this.mayHold = isActive(wanted)
   }
 
   private async made(): Promise<void> {
@@ -274,8 +285,8 @@ export class Posture {
       this.isReverting = false
       return this.parts.syncSoon()
     }
-    // Nothing that lifts a barrier can cut this device off.
-    if (!isolates(candidate.document)) return this.stand()
+    // What is lifted cuts no device off.
+    if (!this.parts.control.needsContact || !isActive(candidate.document)) return this.stand()
     this.parts.syncSoon()
     if (candidate.appliedAt !== null) return
     const appliedAt = { bootId: this.parts.host.bootId(), bootSeconds: this.madeAt }
@@ -290,7 +301,7 @@ export class Posture {
     const { candidate } = this.state
     if (this.failures === 1) this.parts.log(`the host could not be made to stand as it should: ${detail}`)
     if (candidate === null || this.isReverting || candidate.appliedAt !== null) return
-    if (isolates(candidate.document)) {
+    if (isActive(candidate.document)) {
       if (this.failures <= mostRetries) return
       await this.write({ candidate: null }, failed(candidate, detail, this.parts.host.now()))
       this.anew()
@@ -314,15 +325,15 @@ export class Posture {
     const isLatest = latest !== null && isSame(latest, document)
     const gone = isLatest ? this.withdrawn.of(latest.withdrawn, 'reverted') : []
     await this.write({ confirmed: document, since, candidate: null }, [...said, ...gone])
-    killPoint('posture-confirmed')
+    killPoint(`${this.parts.control.aspect}-confirmed`)
     this.parts.syncSoon()
   }
 
   /** To each id of the latest reply what can be said to it now. */
   private async tellWithdrawn(): Promise<void> {
-    const { latest } = this
+    const { latest, state } = this
     if (latest === null || latest.withdrawn.length === 0) return
-    const { candidate, confirmed } = this.state
+    const { candidate, confirmed } = state
     const isTaken = isSame(latest, candidate?.document ?? confirmed)
     const stands = candidate === null && this.isVerified && isSame(latest, confirmed)
     const heard = isTaken ? this.withdrawn.of(latest.withdrawn, 'cancel_acknowledged') : []
@@ -333,10 +344,9 @@ export class Posture {
 
   /** Is what is wanted still there? If not, it is put back. */
   private async check(): Promise<void> {
-    if (!this.isVerified || !isolates(this.wanted)) return
-    const { firewall, server } = this.parts
+    if (!this.isVerified || !isActive(this.wanted)) return
     this.checkedAt = this.now
-    const difference = await firewall.difference(barrierOf(this.wanted, server))
+    const difference = await this.parts.control.difference(this.wanted)
     // Lifted on the spot, it is no drift.
     if (difference === null || (await this.takeRelease())) return this.settle()
     this.isVerified = false
@@ -347,7 +357,7 @@ export class Posture {
   }
 
   private async tellDrift(detail: string | null): Promise<void> {
-    const { action } = this.wanted.isolation
+    const { action } = this.wanted
     if (detail === null || action === null) return
     await this.write({}, [{ kind: 'drifted', action, detail }])
     this.parts.syncSoon()
@@ -360,8 +370,7 @@ export class Posture {
     if (found === null) return false
     const isNew = found.nonce !== this.state.releasedNonce
     if (isNew) {
-      const { generation, isolation } = this.wanted
-      const { action, type } = isolation
+      const { generation, action, type } = this.wanted
       const said: News[] =
         action === null || type === 'None' ? [] : [{ kind: 'released', action, generation }]
       const change = { confirmed: nothing, since: null, candidate: null, releasedNonce: found.nonce }

@@ -4,11 +4,18 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { describe, test } from 'vitest'
-import { Release, challengePrefix, fits, messageTypes, type Posture as Document } from '@countermand/contract'
+import {
+  Release,
+  aspects,
+  challengePrefix,
+  fits,
+  messageTypes,
+  type Posture as Document,
+} from '@countermand/contract'
 import type { Identity } from '../identity.ts'
 import { Machine, inFolder, makeOrderKey, textOf, type OrderKey } from '../testing/fakes.ts'
-import { Told, full, openPosture } from '../testing/posture.ts'
-import { barrierOf } from './barrier.ts'
+import { Told, full, grounds, openPosture } from '../testing/posture.ts'
+import { barrierOf } from './isolation.ts'
 import { carryOut, type Command } from './commands.ts'
 import { releasedFile } from './released-file.ts'
 
@@ -71,13 +78,13 @@ test('an answer by the server to the challenge lifts what stands, once', () =>
   withHost(async ({ folder, machine, key, said, ask, asked }) => {
     assert.equal(await ask('release'), 1, 'there was no answer yet')
     assert.notEqual(machine.firewall.kernel, null)
-    assert.equal(asked().generation, 4)
+    assert.deepEqual(asked().generations, { isolation: 4 })
     assert.equal(asked().machineId, machineId)
     assert.ok(said.some((line) => line.includes(`POST /api/countermand/devices/${machineId}/release`)))
     const answer = await sign(key, asked())
     assert.equal(await ask('release', { answer }), 0)
     assert.equal(machine.firewall.kernel, null)
-    assert.equal((await releasedFile(folder).read())?.nonce, asked().nonce)
+    assert.equal((await releasedFile(folder, 'isolation').read())?.nonce, asked().nonce)
     assert.equal(existsSync(join(folder, 'challenge.json')), false)
     assert.equal(await ask('release', { answer }), 1)
     assert.match(said.at(-1) ?? '', /No challenge is open/)
@@ -88,7 +95,7 @@ test('the release is on disk before the barrier is lifted', () =>
     await ask('release')
     let onDisk = ''
     machine.firewall.before = () => {
-      onDisk = textOf(join(folder, 'released.json'))
+      onDisk = textOf(join(folder, 'released-isolation.json'))
     }
     await ask('release', { answer: await sign(key, asked()) })
     assert.match(onDisk, new RegExp(asked().nonce))
@@ -100,7 +107,8 @@ describe('nothing is lifted by', () => {
     'a message of another kind': (challenge, key) => sign(key, challenge, messageTypes.reply),
     'an answer for another device': (challenge, key) =>
       sign(key, { ...challenge, machineId: 'e'.repeat(40) }),
-    'an answer for another generation': (challenge, key) => sign(key, { ...challenge, generation: 5 }),
+    'an answer for another generation': (challenge, key) =>
+      sign(key, { ...challenge, generations: { isolation: 5 } }),
     'an answer to an older challenge': (challenge, key) => sign(key, { ...challenge, nonce: 'A'.repeat(22) }),
     'the challenge itself': (challenge) =>
       Promise.resolve(challengePrefix + Buffer.from(JSON.stringify(challenge)).toString('base64url')),
@@ -113,7 +121,7 @@ describe('nothing is lifted by', () => {
       assert.equal(await ask('release', { answer }), 1)
       assert.match(said.at(-1) ?? '', /nothing was changed/)
       assert.deepEqual(machine.firewall.kernel, barrierOf(document, 'https://server.example'))
-      assert.equal(await releasedFile(folder).read(), null)
+      assert.equal(await releasedFile(folder, 'isolation').read(), null)
       assert.equal(await ask('release', { answer: await sign(key, asked()) }), 0, 'the challenge stays open')
     }),
   )
@@ -148,7 +156,7 @@ describe('restore', () => {
       machine.reboot()
       assert.equal(await ask('restore'), 0)
       assert.deepEqual(machine.firewall.kernel, barrierOf(document, 'https://server.example'))
-      assert.deepEqual(said, ['Generation 4 stands.'])
+      assert.deepEqual(said, ['The host is isolated (Full).', 'The host is not restricted.'])
     }))
 
   test('puts nothing back that was lifted on the spot', () =>
@@ -171,14 +179,14 @@ describe('status', () => {
       assert.match(text, new RegExp(`device ${machineId} of https://server.example`))
       assert.match(
         text,
-        new RegExp(`Generation 4: isolated \\(Selective\\) by action ${document.isolation.action}, since `),
+        new RegExp(`Generation 4: isolated \\(Selective\\) by action ${document.action}, since `),
       )
       assert.match(text, /192\.0\.2\.1/)
       assert.match(text, /192\.0\.2\.0\/24 tcp 443; processes of backup/)
-      assert.match(text, /The kernel has just that\./)
+      assert.match(text, /The host stands just so\./)
       machine.firewall.kernel = null
       await ask('status')
-      assert.match(said.join('\n'), /The kernel has it otherwise: the table is gone/)
+      assert.match(said.join('\n'), /The host stands otherwise: the table is gone/)
     }, document)
   })
 
@@ -186,12 +194,85 @@ describe('status', () => {
     withHost(async ({ key, said, ask, asked }) => {
       await ask('release')
       await ask('status')
-      assert.match(said.join('\n'), /A challenge is open, for generation 4/)
+      assert.match(said.join('\n'), /A challenge to lift what stands is open/)
       await ask('release', { answer: await sign(key, asked()) })
       said.length = 0
       await ask('status')
       const text = said.join('\n')
-      assert.match(text, /Nothing stands\.\nIt was released on the spot at .*\nThe kernel has just that\./)
-      assert.doesNotMatch(text, /challenge/)
+      assert.match(text, /Nothing stands\.\n +It was released on the spot at .*\n +The host stands just so\./)
+      assert.doesNotMatch(text, /challenge/i)
+    }))
+})
+
+/** By an agent that does not run any more. */
+const restricted = (run: (trial: Trial) => Promise<void>): Promise<void> =>
+  withHost(async (trial) => {
+    const { folder, machine } = trial
+    const { control, full: restriction } = grounds.restriction(machine)
+    const posture = await openPosture(folder, machine, { news: new Told(), control })
+    await posture.take(restriction(2))
+    posture.close()
+    assert.equal(machine.execution.isRestricted, true)
+    await run(trial)
+  })
+
+describe('a host that is restricted as well', () => {
+  test('is freed of both by one answer', () =>
+    restricted(async ({ folder, machine, key, said, ask, asked }) => {
+      await ask('release')
+      assert.deepEqual(asked().generations, { isolation: 4, restriction: 2 })
+      assert.equal(await ask('release', { answer: await sign(key, asked()) }), 0)
+      assert.equal(machine.firewall.kernel, null)
+      assert.equal(machine.execution.isRestricted, false)
+      assert.match(said.at(-1) ?? '', /from the network or from starting programs/)
+      machine.reboot()
+      await ask('restore')
+      assert.equal(machine.execution.isRestricted, false)
+      for (const aspect of aspects)
+        assert.equal((await releasedFile(folder, aspect).read())?.nonce, asked().nonce)
+    }))
+
+  test('is asked again where one of them could not be lifted', () =>
+    restricted(async ({ machine, key, ask, asked }) => {
+      await ask('release')
+      machine.execution.failing = 1
+      const answer = await sign(key, asked())
+      await assert.rejects(ask('release', { answer }))
+      assert.equal(machine.execution.isRestricted, true)
+      assert.equal(await ask('release', { answer }), 0)
+      assert.equal(machine.execution.isRestricted, false)
+    }))
+
+  test('stands so again after a boot', () =>
+    restricted(async ({ machine, said, ask }) => {
+      machine.reboot()
+      assert.equal(await ask('restore'), 0)
+      assert.equal(machine.execution.isRestricted, true)
+      assert.deepEqual(said, [
+        'The host is isolated (Full).',
+        'The host is restricted to programs that its packages have installed.',
+      ])
+    }))
+
+  test('is restricted again after a boot although it cannot be isolated, and that is said', () =>
+    restricted(async ({ machine, said, ask }) => {
+      machine.reboot()
+      machine.firewall.failing = 1
+      assert.equal(await ask('restore'), 1)
+      assert.equal(machine.execution.isRestricted, true)
+      assert.match(said[0] ?? '', /isolation of this host could not be put back: .*the kernel says no/)
+    }))
+
+  test('says what stands of each, and whether it does', () =>
+    restricted(async ({ machine, said, ask }) => {
+      await ask('status')
+      assert.match(
+        said.join('\n'),
+        /Isolation:\n {2}Generation 4: isolated \(Full\).*The host stands just so\..*Restriction.*:\n {2}Generation 2: restricted to programs that its packages have installed by action .*The host stands just so\./s,
+      )
+      said.length = 0
+      machine.execution.isRestricted = false
+      await ask('status')
+      assert.match(said.at(-1) ?? '', /The host stands otherwise: the daemon is gone/)
     }))
 })

@@ -1,10 +1,10 @@
-/** Says that somebody has lifted what stood, here on the spot; whoever runs the agent takes it in and removes it. */
+/** Says that somebody has lifted what stood, here on the spot; whoever runs the agent takes it in and removes it. One for each aspect. */
 import { join } from 'node:path'
+import type { Aspect } from '@countermand/contract'
 import { removeFolder, writeDurably } from '../host/files.ts'
 import { readJson } from '../journal.ts'
 
 export interface Released {
-  readonly generation: number
   readonly nonce: string
   /** By the device's clock. */
   readonly at: string
@@ -16,8 +16,8 @@ export interface ReleasedFile {
   remove(): Promise<void>
 }
 
-export const releasedFile = (dataFolder: string): ReleasedFile => {
-  const path = join(dataFolder, 'released.json')
+export const releasedFile = (dataFolder: string, aspect: Aspect): ReleasedFile => {
+  const path = join(dataFolder, `released-${aspect}.json`)
   return {
     read: () => readJson<Released>(path),
     write: (released) => writeDurably(path, JSON.stringify(released)),

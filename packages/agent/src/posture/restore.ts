@@ -1,31 +1,24 @@
 /** Puts back what stands, from disk alone: before there is a network, a server, or anybody to ask. */
 import { confirmWithinMs, type Posture as Document } from '@countermand/contract'
-import type { Firewall } from '../host/firewall/types.ts'
 import type { Host } from '../host/host.ts'
-import { barrierOf } from './barrier.ts'
-import { isolates, postureFile, type PostureState } from './posture-file.ts'
+import type { Control } from './control.ts'
+import { isActive, postureFile, type PostureState } from './posture-file.ts'
 import { releasedFile } from './released-file.ts'
 
 export interface RestoreParts {
   readonly dataFolder: string
-  readonly server: string
-  readonly firewall: Firewall
+  readonly control: Control
   readonly host: Pick<Host, 'bootSeconds' | 'bootId'>
 }
 
-/** What stands now, or null where nothing does. Throws where the kernel does not take it. */
-export async function restore({
-  dataFolder,
-  server,
-  firewall,
-  host,
-}: RestoreParts): Promise<Document | null> {
-  const state = await postureFile(dataFolder).read()
-  const released = await releasedFile(dataFolder).read()
+/** What stands now in this aspect, or null where nothing does. Throws where the host does not take it. */
+export async function restore({ dataFolder, control, host }: RestoreParts): Promise<Document | null> {
+  const state = await postureFile(dataFolder, control.aspect).read()
+  const released = await releasedFile(dataFolder, control.aspect).read()
   if (state === null || (released !== null && released.nonce !== state.releasedNonce)) return null
   const document = whatStands(state, host)
-  if (!isolates(document)) return null
-  await firewall.apply(barrierOf(document, server))
+  if (!isActive(document)) return null
+  await control.apply(document)
   return document
 }
 
@@ -37,7 +30,7 @@ function whatStands(
   if (candidate === null) return confirmed
   const { document, appliedAt } = candidate
   const isOver =
-    document.isolation.confirm === 'revert' &&
+    document.passage?.confirm === 'revert' &&
     appliedAt?.bootId === host.bootId() &&
     host.bootSeconds() - appliedAt.bootSeconds >= confirmWithinMs / 1000
   return isOver ? confirmed : document

@@ -7,13 +7,13 @@ const step = (given: Partial<CommandOutcome>): CommandOutcome[] => [{ ...notBegu
 
 /** Unless it is the work of an action that stands already. */
 export function startedBy({ document, takenAt }: Candidate, confirmed: Posture | null): News[] {
-  const { action } = document.isolation
-  if (action === null || action === confirmed?.isolation.action) return []
+  const { action } = document
+  if (action === null || action === confirmed?.action) return []
   return [{ kind: 'started', action, commands: step({ startedAt: takenAt }) }]
 }
 
 export function succeeded(
-  { isolation: { action } }: Posture,
+  { action }: Posture,
   times: { startedAt: string | null; endedAt: string | null },
 ): News[] {
   if (action === null) return []
@@ -22,13 +22,13 @@ export function succeeded(
 }
 
 export function failed(
-  { document: { isolation }, takenAt }: Candidate,
+  { document: { action }, takenAt }: Candidate,
   detail: string,
   endedAt: string,
 ): News[] {
-  if (isolation.action === null) return []
+  if (action === null) return []
   const commands = step({ status: 'Failed', startedAt: takenAt, endedAt, errors: [detail] })
-  return [{ kind: 'finished', action: isolation.action, outcome: 'failed', detail, commands }]
+  return [{ kind: 'finished', action, outcome: 'failed', detail, commands }]
 }
 
 export const notReleased = (withdrawn: readonly string[], detail: string): News[] =>

@@ -99,7 +99,7 @@ export const replyOf = (given: Partial<Reply> = {}): Reply => ({
   starts: [],
   offers: [],
   finals: [],
-  posture: null,
+  postures: {},
   head: { sequence: 0, digest: 'A'.repeat(43) },
   ticket: 'ticket',
   ...given,

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import type { News, Offer, Posture as Document } from '@countermand/contract'
-import { barrierOf } from '../posture/barrier.ts'
+import { barrierOf } from '../posture/isolation.ts'
 import { Machine, inFolder, newId, until } from './fakes.ts'
 import { openParts, type Parts, type PartsOptions } from './parts.ts'
 import { full } from './posture.ts'
@@ -27,9 +27,9 @@ export interface Trial {
 /** The host is isolated, confirmed. */
 export async function isolated({ machine, parts }: Pick<Trial, 'machine' | 'parts'>): Promise<Document> {
   const document = full(1)
-  await parts.order({ posture: document })
+  await parts.order({ postures: { isolation: document } })
   machine.seconds += 1
-  await parts.order({ posture: document })
+  await parts.order({ postures: { isolation: document } })
   assert.deepEqual(machine.firewall.kernel, kernelOf(document))
   return document
 }
@@ -53,7 +53,7 @@ export const aSecondAgo = 1
 /** Ordered, and waiting for leave. */
 export async function waiting(trial: Trial): Promise<void> {
   const { machine, parts, id } = trial
-  await parts.order({ offers: [offboarding(id)], posture: trial.document }, aSecondAgo)
+  await parts.order({ offers: [offboarding(id)], postures: { isolation: trial.document } }, aSecondAgo)
   await until('what stands to be off', () => machine.firewall.kernel === null)
 }
 
@@ -62,11 +62,11 @@ export const shortOf = (items: readonly News[]): readonly string[] =>
 export const told = ({ parts, id }: Trial): readonly string[] => shortOf(parts.told(id))
 export const over = ({ parts }: Pick<Trial, 'parts'>, isRefused = false) =>
   parts.departure.over(parts, isRefused)
-export const fileOf = ({ folder }: Trial): string => join(folder, 'posture.json')
+export const fileOf = ({ folder }: Trial): string => join(folder, 'posture-isolation.json')
 
 export async function assertStands({ machine, parts, document }: Trial): Promise<void> {
   assert.deepEqual(machine.firewall.kernel, kernelOf(document))
-  const { action, type } = document.isolation
-  assert.deepEqual(parts.posture.report(), { taken: 1, stands: 1, isolation: { action, type } })
+  const { action, type } = document
+  assert.deepEqual(parts.posture.report(), { taken: 1, stands: 1, action, type })
   assert.equal(await over({ parts }, true), null)
 }

@@ -8,8 +8,9 @@ import { openNews, type NewsLog } from '../news.ts'
 import { obey } from '../orders.ts'
 import { recover } from '../recover.ts'
 import { openDeparture, type Departure } from '../offboard/departure.ts'
-import { openStanding, type Standing } from '../posture/standing.ts'
-import { openPosture } from './posture.ts'
+import { together } from '../posture/open.ts'
+import type { Standing } from '../posture/standing.ts'
+import { openStandings } from './posture.ts'
 import { openRunner, type Runner } from '../runner.ts'
 import type { Transfer } from '../transfer.ts'
 import { offerOf, replyOf, until, type Machine } from './fakes.ts'
@@ -21,6 +22,7 @@ export interface Parts {
   readonly news: NewsLog
   readonly runner: Runner
   readonly host: Host
+  /** Of its isolation. */
   readonly posture: Standing
   readonly departure: Departure
   /** How often it has asked for a sync. */
@@ -59,18 +61,16 @@ export async function openParts(
   const puts = wrap(host.puts, 'puts')
   const firewall = wrap(host.firewall, 'firewall')
   let asked = 0
-  const standing = await openStanding({
-    dataFolder: folder,
-    firewall,
-    server: 'https://server.example',
-    pin: () => undefined,
-    syncSoon: () => undefined,
-    open: () => openPosture(folder, machine, { news, firewall }),
-  })
-  const posture = wrap(standing, 'posture')
+  const standings = (await openStandings(folder, machine, { news, firewall })).map((each) => ({
+    ...each,
+    standing: wrap(each.standing, 'posture'),
+  }))
+  const postures = together(standings, folder, () => undefined)
+  const posture = standings[0]?.standing
+  if (posture === undefined) throw new Error('nothing can stand')
   const departure = await openDeparture({
     journal,
-    posture,
+    postures,
     keyThumbprint: options.key ?? genesis,
     host,
     log: () => undefined,
@@ -89,7 +89,7 @@ export async function openParts(
   const order: Parts['order'] = (given, ageSeconds = 0) => {
     const sentAt = ageSeconds === null ? null : machine.seconds - ageSeconds
     return obey(
-      { journal, news, runner, host, retold, posture },
+      { journal, news, runner, host, retold, postures },
       { reply: replyOf(given), sentAt, isRepeated: false },
       'epoch-1',
     )

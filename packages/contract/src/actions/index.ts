@@ -3,6 +3,7 @@ import type { ActionTypeRow, Aspect } from './action-type.ts'
 import { CollectParameters, collectInvestigationPackage } from './collect.ts'
 import { IsolationParameters, isolate, unisolate } from './isolation.ts'
 import { LiveResponseParameters, liveResponse, type LiveResponseCommand } from './live-response.ts'
+import { RestrictionParameters, restrictCodeExecution, unrestrictCodeExecution } from './restriction.ts'
 import { OffboardParameters, offboard } from './offboard.ts'
 import { ScanParameters, runAntiVirusScan } from './scan.ts'
 
@@ -13,6 +14,8 @@ export const actionTypes = [
   'RunAntiVirusScan',
   'Isolate',
   'Unisolate',
+  'RestrictCodeExecution',
+  'UnrestrictCodeExecution',
   'Offboard',
 ] as const
 export type ActionType = (typeof actionTypes)[number]
@@ -23,6 +26,8 @@ export const actions = {
   RunAntiVirusScan: runAntiVirusScan,
   Isolate: isolate,
   Unisolate: unisolate,
+  RestrictCodeExecution: restrictCodeExecution,
+  UnrestrictCodeExecution: unrestrictCodeExecution,
   Offboard: offboard,
 } as const satisfies Record<ActionType, ActionTypeRow>
 
@@ -47,6 +52,7 @@ export const ActionParameters = Type.Union([
   CollectParameters,
   ScanParameters,
   IsolationParameters,
+  RestrictionParameters,
   OffboardParameters,
 ])
 export type ActionParameters = Static<typeof ActionParameters>
@@ -55,4 +61,5 @@ export type ActionParameters = Static<typeof ActionParameters>
 export const commandsOf = (parameters: ActionParameters): readonly LiveResponseCommand[] =>
   'commands' in parameters ? parameters.commands : []
 
-export type { ActionTypeRow } from './action-type.ts'
+export { aspects, standTypes } from './action-type.ts'
+export type { ActionTypeRow, Aspect, StandType } from './action-type.ts'

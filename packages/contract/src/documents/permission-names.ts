@@ -21,5 +21,5 @@ export const permissionNames: Readonly<Record<Permission, string>> = {
   'Alert.ReadWrite': 'Read and write alerts',
   'Countermand.Force': 'End an action without proof (reserved)',
   'Countermand.Administer': 'Administer Countermand',
-  'Countermand.Release': 'Lift an isolation on the spot',
+  'Countermand.Release': 'Lift what stands on the spot',
 }

@@ -5,11 +5,7 @@ import type { Operation } from '../operation.ts'
 import { machineReaders, type Permission } from '../permissions.ts'
 
 /** Types of the reference that no agent does yet. They are refused once everything else about the request is right. */
-export const awaitedTypes = [
-  'RestrictCodeExecution',
-  'UnrestrictCodeExecution',
-  'StopAndQuarantineFile',
-] as const
+export const awaitedTypes = ['StopAndQuarantineFile'] as const
 export type AwaitedType = (typeof awaitedTypes)[number]
 
 const commented = { Comment: Type.String(), ...about }
@@ -25,16 +21,6 @@ const response = {
 
 /** Issuing what waits for its agent (`wire.md` 1.2). */
 export const awaitedResponses = {
-  restrictCodeExecution: {
-    ...response,
-    path: '/api/machines/:id/restrictCodeExecution',
-    permission: only('Machine.RestrictExecution'),
-  },
-  unrestrictCodeExecution: {
-    ...response,
-    path: '/api/machines/:id/unrestrictCodeExecution',
-    permission: only('Machine.RestrictExecution'),
-  },
   stopAndQuarantineFile: {
     ...response,
     path: '/api/machines/:id/StopAndQuarantineFile',

@@ -90,7 +90,7 @@ export const devices = {
   },
   releaseDevice: {
     summary:
-      'Signs the challenge of a device that is cut off: it lifts its isolation until the next contact.',
+      'Signs the challenge of a device that is cut off: it lifts what stands there until the next contact.',
     method: 'POST',
     path: '/api/countermand/devices/:id/release',
     permission: { app: ['Countermand.Release'], delegated: ['Countermand.Release'] },

@@ -1,8 +1,8 @@
 import { Enrolment, Former, fits, messageTypes, protocolVersion, type Enrolled } from '@countermand/contract'
 import { portrayed, startOrder, stateOf, whySilent, type Device } from '../core/device.ts'
 import { Refusal } from '../core/errors.ts'
-import { firstStance } from '../core/posture.ts'
 import { endActions } from './actions/end-actions.ts'
+import { firstStances } from '../core/posture.ts'
 import { refuseUnspoken } from './sync-device.ts'
 import type { App, VerifiedMessage } from './ports.ts'
 import type { EnrolmentRow, Work } from './rows.ts'
@@ -39,7 +39,7 @@ const blank = (id: string, name: string, at: Date): Device => ({
   keyRevokedAt: null,
   retiredAt: null,
   offboardedAt: null,
-  stance: firstStance,
+  stances: firstStances,
 })
 
 /**

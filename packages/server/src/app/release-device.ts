@@ -13,7 +13,7 @@ interface Asked {
 }
 
 /**
- * The answer to a challenge, a JWS by the order key over it: good for that device, that generation and that challenge. Who had it
+ * The answer to a challenge, a JWS by the order key over it: good for that device, what stands there and that challenge. Who had it
  * signed is on record before it is given out. @throws Refusal InvalidInput for what is no challenge, or of another device
  */
 export async function releaseDevice(app: App, { id, challenge, comment, by }: Asked): Promise<string> {
@@ -25,7 +25,7 @@ export async function releaseDevice(app: App, { id, challenge, comment, by }: As
     )
   if (release.machineId !== id)
     throw new Refusal('InvalidInput', `This challenge is of machine ${release.machineId.slice(0, 64)}.`)
-  await app.store.write('noteRelease', { id, comment, by, generation: release.generation })
+  await app.store.write('noteRelease', { id, comment, by, generations: release.generations })
   return app.signer.signOrder(release, messageTypes.release)
 }
 
@@ -36,18 +36,18 @@ function readChallenge(text: string): Release | null {
     const bytes = Uint8Array.fromBase64(trimmed.slice(challengePrefix.length), { alphabet: 'base64url' })
     const value: unknown = JSON.parse(new TextDecoder().decode(bytes))
     if (!fits(Release, value)) return null
-    const { machineId, generation, nonce } = value
-    return { machineId, generation, nonce }
+    const { machineId, generations, nonce } = value
+    return { machineId, generations, nonce }
   } catch {
     return null
   }
 }
 
-type Signing = Omit<Asked, 'challenge'> & { readonly generation: number }
+type Signing = Omit<Asked, 'challenge'> & Pick<Release, 'generations'>
 
-export const noteRelease: Work<Signing, void> = ({ events }, { id, by, comment, generation }, { at }) =>
+export const noteRelease: Work<Signing, void> = ({ events }, { id, by, comment, generations }, { at }) =>
   events.append(
     id,
-    { kind: 'device.release_signed', actor: by, alarm: true, data: { generation, comment } },
+    { kind: 'device.release_signed', actor: by, alarm: true, data: { generations, comment } },
     at,
   )

@@ -3,16 +3,19 @@ import {
   Statement,
   canonical,
   fits,
+  aspectOf,
+  aspects,
   isRunType,
   isSpoken,
   maxOffersPerReply,
   messageTypes,
   protocolVersion,
+  type Aspect,
   type NewsItem,
   type Offer,
   type Phase,
-  type Posture,
   type PostureReport,
+  type Postures,
   type Reply,
 } from '@countermand/contract'
 import type { Action } from '../core/action-shape.ts'
@@ -24,10 +27,10 @@ import { isFarewell } from '../core/offboard.ts'
 import {
   based,
   documentOf,
-  firstStance,
+  firstStances,
   fold,
   heard,
-  type Stance,
+  type Stances,
   type Surroundings,
 } from '../core/posture.ts'
 import { seeOff } from './see-off-device.ts'
@@ -95,7 +98,7 @@ async function exchange(app: App, jws: string, way: Way): Promise<string> {
     throw new Refusal('Unauthorized', 'The statement is addressed to another server.')
   }
   const cause = { digest: app.digest(jws), seq: statement.seq, jws }
-  const around = { ...app.isolation, server: app.addresses(way.here) }
+  const around = { ...app.isolation, server: [...app.addresses(way.here)] }
   const exchanged = { statement, cause, keyThumbprint: message.thumbprint, address: way.address, around }
   const orders = await app.store.write('takeStatement', exchanged)
   if (orders === null) {
@@ -145,9 +148,9 @@ class Exchange {
   private readonly statement: Statement
   private readonly cause: Cause
   private readonly around: Surroundings
-  private stance: Stance = firstStance
   /** The offboarding by which it has left with this very statement. */
   private farewell: string | null = null
+  private stances: Stances = firstStances
 
   constructor(rooms: Rooms, moment: Moment, { statement, cause, around }: Taken) {
     this.rooms = rooms
@@ -166,7 +169,7 @@ class Exchange {
     }
     const silent = whySilent(device)
     if (silent !== null) throw new Refusal('Unauthorized', silent)
-    this.stance = device.stance
+    this.stances = device.stances
     switch (judge(device.order, { ...this.statement, digest: this.cause.digest }, this.isFromBefore())) {
       case 'replay':
       case 'late':
@@ -181,9 +184,10 @@ class Exchange {
         const portrait = { ...this.portrait(device, address), reportedHead, lastSeen: this.at }
         if (this.farewell !== null) return this.seeOff(device, { ...next, ...portrait }, this.farewell)
         await this.settle(device)
-        const stance = await this.settleStance(device)
-        await devices.save({ ...next, ...portrait, stance }, device)
-        return this.ordersFor({ ...next, stance })
+        await this.settleStances(device)
+        const { stances } = this
+        await devices.save({ ...next, ...portrait, stances }, device)
+        return this.ordersFor({ ...next, stances })
       }
     }
   }
@@ -257,9 +261,10 @@ class Exchange {
     const action = await this.rooms.actions.find(id)
     if (action?.machineId === device.id) {
       const now = await this.rooms.actions.advance(action, said, this.at, this.cause)
-      if (!isRunType(now.type) && isOpen(action) && now.phase === 'succeeded')
-        this.stance = based(this.stance, now)
       if (isFarewell(action, now)) this.farewell = id
+      const aspect = aspectOf(now.type)
+      if (aspect !== null && isOpen(action) && now.phase === 'succeeded')
+        this.stances = { ...this.stances, [aspect]: based(this.stances[aspect], now) }
       return
     }
     // Acknowledged all the same, or the device would say it for ever; and looked into.
@@ -287,31 +292,41 @@ class Exchange {
     }
   }
 
-  /** What stands, folded anew from what the device has just said, and what has been asked since. */
-  private async settleStance(device: Device): Promise<Stance> {
-    const { posture } = this.statement
-    // An agent that knows nothing of it is told nothing; one that has not heard of a restore says first how it stands.
-    if (posture === undefined || this.isFromBefore()) return this.stance
-    await this.noteUnknown(device, posture)
+  /** An agent that knows nothing of an aspect is told nothing; one that has not heard of a restore says first how it stands. */
+  private async settleStances(device: Device): Promise<void> {
+    const { postures } = this.statement
+    if (postures === undefined || this.isFromBefore()) return
     const live = await this.rooms.actions.liveOf(device.id)
-    const said = heard(this.stance, posture, this.at)
-    const stance = fold(said, live, this.around)
-    const queued = live.find(({ id, phase }) => id === stance.isolation.action && phase === 'queued')
-    if (queued !== undefined) await this.advance(queued, { kind: 'offered' })
-    if (stance.generation === said.generation) return stance
-    const { generation, isolation, server } = stance
-    const data = { generation, isolation, ...(isolation.type !== 'None' && { server }) }
-    const note = { kind: 'device.posture_ordered', actor: null, alarm: false, data }
-    await this.rooms.events.append(device.id, note, this.at, this.cause)
-    return stance
+    for (const aspect of aspects) {
+      const reported = postures[aspect]
+      if (reported !== undefined) await this.settleStance(device, aspect, { reported, live })
+    }
   }
 
-  /** It is isolated by an action that is not known here: asked of a server that was put back from a backup since. Told once. */
-  private async noteUnknown(device: Device, { isolation }: PostureReport): Promise<void> {
-    const { action } = isolation
-    if (action === null || action === this.stance.reported?.isolation.action) return
+  /** What stands, folded anew from what the device has just said, and what has been asked since. */
+  private async settleStance(
+    device: Device,
+    aspect: Aspect,
+    { reported, live }: { readonly reported: PostureReport; readonly live: readonly Action[] },
+  ): Promise<void> {
+    await this.noteUnknown(device, aspect, reported)
+    const said = heard(this.stances[aspect], reported, this.at)
+    const stance = fold(said, aspect, live, this.around)
+    const { ordered } = stance
+    this.stances = { ...this.stances, [aspect]: stance }
+    const queued = live.find(({ id, phase }) => id === ordered.action && phase === 'queued')
+    if (queued !== undefined) await this.advance(queued, { kind: 'offered' })
+    if (ordered.generation === said.ordered.generation) return
+    const note = { kind: 'device.posture_ordered', actor: null, alarm: false, data: { aspect, ...ordered } }
+    await this.rooms.events.append(device.id, note, this.at, this.cause)
+  }
+
+  /** It stands by an action that is not known here: asked of a server that was put back from a backup since. Told once. */
+  private async noteUnknown(device: Device, aspect: Aspect, { action, type }: PostureReport): Promise<void> {
+    if (action === null || action === this.stances[aspect].reported?.action) return
     if ((await this.rooms.actions.find(action))?.machineId === device.id) return
-    const note = { kind: 'device.unknown_posture', actor: null, alarm: true, data: { isolation } }
+    const data = { aspect, action, type }
+    const note = { kind: 'device.unknown_posture', actor: null, alarm: true, data }
     await this.rooms.events.append(device.id, note, this.at, this.cause)
   }
 
@@ -358,7 +373,7 @@ class Exchange {
         ? []
         : mayGo.filter(({ phase, id }) => phase === 'offered' && !held.has(id)).flatMap(toOffer),
       finals: [...held].filter((id) => !stillLive.has(id)),
-      posture: this.postureFor(device, live),
+      postures: this.posturesFor(device, live),
       head: await this.rooms.devices.headOf(device.id),
     }
   }
@@ -367,11 +382,17 @@ class Exchange {
    * Nothing is said where what stands would have to be folded anew: a replayed statement changes nothing, and must not carry what
    * has been taken back since.
    */
-  private postureFor({ stance }: Device, live: readonly Action[]): Posture | null {
-    const isAsked = this.statement.posture !== undefined && !this.isFromBefore() && this.farewell === null
-    return isAsked && fold(stance, live, this.around) === stance
-      ? documentOf(stance, this.around, live)
-      : null
+  private posturesFor({ stances }: Device, live: readonly Action[]): Postures {
+    const isTold = (aspect: Aspect): boolean =>
+      this.statement.postures?.[aspect] !== undefined &&
+      !this.isFromBefore() &&
+      this.farewell === null &&
+      fold(stances[aspect], aspect, live, this.around) === stances[aspect]
+    return Object.fromEntries(
+      aspects
+        .filter(isTold)
+        .map((aspect) => [aspect, documentOf(stances[aspect], aspect, live, this.around)]),
+    )
   }
 }
 

@@ -9,7 +9,7 @@ import { forgetKeys } from './actions/once.ts'
 import { keepLibraryFile, removeLibraryFile } from './files/library-files.ts'
 import { keepLabels } from './label-devices.ts'
 import { issueCollection } from './actions/request-collection.ts'
-import { issueIsolation } from './actions/request-isolation.ts'
+import { issuePosture } from './actions/request-posture.ts'
 import { issueLiveResponse } from './actions/request-live-response.ts'
 import { issueOffboarding } from './actions/request-offboarding.ts'
 import { issueScan } from './actions/request-scan.ts'
@@ -21,8 +21,8 @@ export const writes = {
   issueLiveResponse,
   issueCollection,
   issueScan,
-  issueIsolation,
   issueOffboarding,
+  issuePosture,
   takeStatement,
   expireAction,
   forgetKeys,

@@ -40,6 +40,8 @@ describe('what a live response and a package may take', () => {
       RunAntiVirusScan: minutes(24 * 60),
       Isolate: minutes(5),
       Unisolate: minutes(5),
+      RestrictCodeExecution: minutes(5),
+      UnrestrictCodeExecution: minutes(5),
       Offboard: minutes(5),
       PutFile: minutes(30),
       GetFile: minutes(30),

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { limits as defaultLimits, type Isolation, type Limit, type LimitClass } from '@countermand/contract'
+import { limits as defaultLimits, type Limit, type LimitClass, type Passage } from '@countermand/contract'
 import { Check } from 'typebox/value'
 import type { TrustedIssuer } from '../core/access-token.ts'
 import type { Policies } from '../core/policies.ts'
@@ -47,7 +47,7 @@ export interface Config {
   /** Where devices reach this server; empty leaves it to its name and to how they do. */
   readonly deviceAddresses: readonly string[]
   /** What isolations let pass, and whether they go back without contact. */
-  readonly isolation: Pick<Isolation, 'allow' | 'confirm'>
+  readonly isolation: Pick<Passage, 'allow' | 'confirm'>
   /** The data was put back from a backup: true for the first start after that, and for no other. */
   readonly restored: boolean
   readonly limits: Limits
@@ -243,6 +243,8 @@ const readRunLimits = (
     RunAntiVirusScan: limitMs('RunAntiVirusScan'),
     Isolate: limitMs('Isolate'),
     Unisolate: limitMs('Unisolate'),
+    RestrictCodeExecution: limitMs('RestrictCodeExecution'),
+    UnrestrictCodeExecution: limitMs('UnrestrictCodeExecution'),
     Offboard: limitMs('Offboard'),
     PutFile: limitMs('PutFile'),
     GetFile: limitMs('GetFile'),

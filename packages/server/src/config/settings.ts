@@ -69,6 +69,8 @@ const standingRunLimits = {
   RunAntiVirusScan: seconds(actions.RunAntiVirusScan.runLimitMs),
   Isolate: seconds(actions.Isolate.runLimitMs),
   Unisolate: seconds(actions.Unisolate.runLimitMs),
+  RestrictCodeExecution: seconds(actions.RestrictCodeExecution.runLimitMs),
+  UnrestrictCodeExecution: seconds(actions.UnrestrictCodeExecution.runLimitMs),
   Offboard: seconds(actions.Offboard.runLimitMs),
   PutFile: seconds(commandLimitsMs.PutFile),
   GetFile: seconds(commandLimitsMs.GetFile),

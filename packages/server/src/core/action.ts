@@ -1,6 +1,8 @@
 /** The lifecycle of an action: what is possible, what follows. The one place that decides either. */
 import {
+  actions as types,
   isRunType,
+  type ActionTypeRow,
   type CancelState,
   type CommandOutcome,
   type Phase,
@@ -155,7 +157,8 @@ function alreadyOver(action: Action): string {
   if (action.phase === 'cancelled') {
     return `The action is already Cancelled, by ${action.cancel?.by ?? 'the server'} at ${when}.`
   }
-  const instead = action.phase === 'succeeded' && action.type === 'Isolate' ? ' Unisolate takes it back.' : ''
+  const { inverse }: ActionTypeRow = types[action.type]
+  const instead = action.phase === 'succeeded' && inverse !== undefined ? ` ${inverse} takes it back.` : ''
   return `The action is already ${statusOf(action)} since ${when} and can no longer be cancelled; what it did stays.${instead}`
 }
 

@@ -1,7 +1,7 @@
 /** What the server knows of a device, and the order in which it takes its statements. */
 import type { Capabilities, ChainHead, Facts, Machine, Progress } from '@countermand/contract'
 import { Refusal } from './errors.ts'
-import type { Stance } from './posture.ts'
+import type { Stances } from './posture.ts'
 import { seenAddresses, seenLogons, type AddressSeen, type Logon } from './sightings.ts'
 
 export interface Device {
@@ -37,7 +37,7 @@ export interface Device {
   /** Since then it has no key any more, given up by itself, until it has enrolled anew. */
   readonly offboardedAt: Date | null
   /** How it stands, and is to stand. */
-  readonly stance: Stance
+  readonly stances: Stances
 }
 
 /** Three of them may not speak: a key that was revoked, a device that was retired, and one that was offboarded. */

@@ -39,4 +39,7 @@ export const deviceFields = {
   'countermand/isolation/type': 'word',
   'countermand/isolation/actionId': 'word',
   'countermand/isolation/sinceDateTimeUtc': 'time',
+  'countermand/restriction/state': 'word',
+  'countermand/restriction/actionId': 'word',
+  'countermand/restriction/sinceDateTimeUtc': 'time',
 } as const satisfies Fields

@@ -2,7 +2,7 @@
 import type { Action } from './action-shape.ts'
 import { isOpen } from './action.ts'
 import type { Device } from './device.ts'
-import { firstStance } from './posture.ts'
+import { eachAspect, firstStances } from './posture.ts'
 
 /** These ended with an earlier incarnation: what is said of them now is told of that one. */
 const ofEarlier: readonly Action['reason'][] = ['device_reenrolled', 'device_removed', 'key_revoked']
@@ -20,5 +20,8 @@ export const departed = (device: Device, at: Date): Device => ({
   ...device,
   offboardedAt: at,
   progress: null,
-  stance: { ...firstStance, generation: device.stance.generation },
+  stances: eachAspect((aspect) => ({
+    ...firstStances[aspect],
+    ordered: { ...firstStances[aspect].ordered, generation: device.stances[aspect].ordered.generation },
+  })),
 })

@@ -72,6 +72,8 @@ export function refuseUnable(capabilities: Capabilities, type: ActionType, platf
       )
     case 'switched_off':
       throw new Refusal('DisallowedOperation', `${type} is switched off on this device: ${capability.detail}`)
+    case 'in_use':
+      throw new Refusal('DisallowedOperation', `${type} is not possible on this device: ${capability.detail}`)
   }
 }
 

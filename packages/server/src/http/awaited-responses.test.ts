@@ -18,20 +18,6 @@ const quarantine = ['Machine.StopAndQuarantine', 'Machine.Read.All']
 
 const rows: readonly Row[] = [
   [
-    'restrictCodeExecution',
-    ['Machine.RestrictExecution'],
-    comment,
-    'ClientVersionNotSupported',
-    newer('RestrictCodeExecution'),
-  ],
-  [
-    'unrestrictCodeExecution',
-    ['Machine.RestrictExecution'],
-    comment,
-    'ClientVersionNotSupported',
-    newer('UnrestrictCodeExecution'),
-  ],
-  [
     'StopAndQuarantineFile',
     quarantine,
     { ...comment, Sha1: sha1 },

@@ -19,8 +19,6 @@ const refused =
   }
 
 export const awaitedResponseHandlers: Handlers<typeof awaitedResponses> = {
-  restrictCodeExecution: refused('RestrictCodeExecution'),
-  unrestrictCodeExecution: refused('UnrestrictCodeExecution'),
   stopAndQuarantineFile: async (call) => {
     refuseOtherThanSha1(call.body.Sha1)
     return refused('StopAndQuarantineFile')(call)

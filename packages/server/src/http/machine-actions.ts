@@ -3,8 +3,13 @@ import { StaleVersion, cancelAction } from '../app/actions/cancel-action.ts'
 import { listActionEvents, listActions, listCancelRequests } from '../app/actions/read-action.ts'
 import { readProgress } from '../app/actions/read-progress.ts'
 import { requestCollection } from '../app/actions/request-collection.ts'
-import { requestIsolation, requestRelease } from '../app/actions/request-isolation.ts'
 import { requestOffboarding } from '../app/actions/request-offboarding.ts'
+import {
+  requestIsolation,
+  requestLifting,
+  requestRelease,
+  requestRestriction,
+} from '../app/actions/request-posture.ts'
 import { requestScan } from '../app/actions/request-scan.ts'
 import { requestLiveResponse } from '../app/actions/request-live-response.ts'
 import { packageLink, resultLink } from '../app/files/result-files.ts'
@@ -105,4 +110,10 @@ export const machineResponseHandlers: Handlers<typeof machineResponses> = {
   unisolate: async (call) => entity(call.base, await requestRelease(call.app, readActionRequest(call))),
 
   offboard: async (call) => entity(call.base, await requestOffboarding(call.app, readActionRequest(call))),
+
+  restrictCodeExecution: async (call) =>
+    entity(call.base, await requestRestriction(call.app, readActionRequest(call))),
+
+  unrestrictCodeExecution: async (call) =>
+    entity(call.base, await requestLifting(call.app, readActionRequest(call))),
 }

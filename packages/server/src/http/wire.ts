@@ -19,7 +19,7 @@ import type { Shown } from '../app/actions/read-progress.ts'
 import type { Action } from '../core/action-shape.ts'
 import type { Application as KnownApplication, Secret } from '../core/application.ts'
 import { healthOf, stateOf, type Device } from '../core/device.ts'
-import { shownOf } from '../core/posture.ts'
+import { shownOf, type Standing } from '../core/posture.ts'
 import { cancelledAt, statusOf } from '../core/status.ts'
 
 /** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
@@ -177,17 +177,23 @@ export function toMachine(device: Device, now: Date): Machine {
     managedByStatus: 'Unknown',
     ipAddresses: facts === null ? [] : [...facts.ipAddresses],
     vmMetadata: null,
-    countermand: {
-      offboardedDateTimeUtc: maybe(device.offboardedAt),
-      isolation: toIsolation(device),
-    },
+    countermand: { offboardedDateTimeUtc: maybe(device.offboardedAt), ...toStanding(device) },
   }
 }
 
-function toIsolation({ stance }: Device): Machine['countermand']['isolation'] {
-  const { state, type, action, since, confirmed } = shownOf(stance)
-  const sinceDateTimeUtc = since === null ? null : timestamp(new Date(since))
-  return { state, type, actionId: action, sinceDateTimeUtc, confirmed }
+const toStand = ({ action, since, confirmed }: Standing) => ({
+  actionId: action,
+  sinceDateTimeUtc: since === null ? null : timestamp(new Date(since)),
+  confirmed,
+})
+
+function toStanding({ stances }: Device): Omit<Machine['countermand'], 'offboardedDateTimeUtc'> {
+  const isolation = shownOf(stances, 'isolation')
+  const restriction = shownOf(stances, 'restriction')
+  return {
+    isolation: { state: isolation.state, type: isolation.type, ...toStand(isolation) },
+    restriction: { state: restriction.state, ...toStand(restriction) },
+  }
 }
 
 /** The latest first. Accounts are the host's own here, so the host is their domain. */

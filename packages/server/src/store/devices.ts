@@ -3,7 +3,7 @@ import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import type { DeviceReads, DeviceRows } from '../app/rows.ts'
 import { genesis } from '../core/chain.ts'
 import type { Device } from '../core/device.ts'
-import { firstStance, shownOf, type Stance } from '../core/posture.ts'
+import { eachAspect, firstStances, shownOf, type Stances } from '../core/posture.ts'
 import { headOf } from './events.ts'
 import { deviceColumns } from './lists/columns.ts'
 import { list } from './lists/list.ts'
@@ -151,9 +151,9 @@ const toRow = (device: Device): Omit<Insertable<DeviceRow>, 'tags' | 'device_val
   retired_at: device.retiredAt?.getTime() ?? null,
   offboarded_at: device.offboardedAt?.getTime() ?? null,
   posture:
-    device.stance === firstStance
+    device.stances === firstStances
       ? null
-      : JSON.stringify({ ...device.stance, shown: shownOf(device.stance) }),
+      : JSON.stringify({ ...device.stances, shown: eachAspect((aspect) => shownOf(device.stances, aspect)) }),
 })
 
 const toDevice = (row: Found): Device => ({
@@ -177,15 +177,15 @@ const toDevice = (row: Found): Device => ({
   keyRevokedAt: row.key_revoked_at === null ? null : new Date(row.key_revoked_at),
   retiredAt: row.retired_at === null ? null : new Date(row.retired_at),
   offboardedAt: row.offboarded_at === null ? null : new Date(row.offboarded_at),
-  stance: stanceOf(row.posture),
+  stances: stancesOf(row.posture),
   head: { sequence: row.chain_sequence ?? 0, digest: row.chain_digest ?? genesis },
 })
 
 /** What is shown of it is there for lists only. */
-function stanceOf(text: string | null): Stance {
-  if (text === null) return firstStance
-  const { shown: _shown, ...stance }: Stance & { shown: unknown } = JSON.parse(text)
-  return stance
+function stancesOf(text: string | null): Stances {
+  if (text === null) return firstStances
+  const { shown: _shown, ...stances }: Stances & { shown: unknown } = JSON.parse(text)
+  return stances
 }
 
 const valueOf = (text: string): Device['deviceValue'] => (text === 'Low' || text === 'High' ? text : 'Normal')

@@ -183,6 +183,47 @@ onEachDatabase((database) => {
     rmSync(dataFolder, { recursive: true })
   })
 
+  test('a database from before 0009 has devices that stand isolated as they did, and are not restricted', async () => {
+    const databaseUrl = await database.fresh()
+    const dataFolder = mkdtempSync(join(tmpdir(), 'countermand-opening-'))
+    const file = join(dataFolder, 'countermand.db')
+    const db = databaseUrl === null ? openSqlite(file, 'alone').db : openPostgres(databaseUrl)
+    await migrate(db, '0008-posture')
+    const order = JSON.stringify(deviceOf('device').order)
+    const isolated = { action: 'a', type: 'Full' }
+    const before = {
+      generation: 3,
+      isolation: { ...isolated, allow: [], confirm: 'revert' },
+      server: ['192.0.2.1'],
+      base: isolated,
+      reported: { taken: 3, stands: 3, isolation: isolated },
+      since: 17,
+      shown: { state: 'Isolated', ...isolated, since: 17, confirmed: true },
+    }
+    for (const [id, posture] of [
+      ['isolated', JSON.stringify(before)],
+      ['untold', null],
+    ])
+      await sql`insert into devices (id, name, name_key, capabilities, first_seen, tags, statement_order, posture)
+        values (${id}, 'x', 'x', '{}', 1, '[]', ${order}, ${posture})`.execute(db)
+
+    await migrate(db)
+    const { devices } = roomsOf(db, nothingTouched())
+    const { stances } = (await devices.find('isolated')) ?? {}
+    const passage = { allow: [], confirm: 'revert', server: ['192.0.2.1'] }
+    assert.deepEqual(stances?.isolation, {
+      ordered: { generation: 3, ...isolated, passage },
+      base: isolated,
+      reported: { taken: 3, stands: 3, ...isolated },
+      since: 17,
+    })
+    const untold = (await devices.find('untold'))?.stances
+    assert.deepEqual(stances.restriction, untold?.restriction)
+    assert.equal(untold?.isolation.ordered.generation, 0)
+    await db.destroy()
+    rmSync(dataFolder, { recursive: true })
+  })
+
   test('a server over a database that was opened before is the same installation, with all that was stored', async () => {
     const before = await openServer({ databaseUrl: await database.fresh() })
     await before.upload('run.sh')

@@ -69,7 +69,7 @@ export interface DeviceRow {
   key_revoked_at: number | null
   retired_at: number | null
   offboarded_at: number | null
-  /** How it stands and is to stand (`Stance`), and beside it how that is shown. */
+  /** How it stands and is to stand (`Stances`), and beside it how that is shown. */
   posture: string | null
 }
 

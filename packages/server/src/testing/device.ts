@@ -107,6 +107,8 @@ export const able: Statement['capabilities'] = {
   LiveResponse: { able: true, commands: ['RunScript'] },
   Isolate: { able: true },
   Unisolate: { able: true },
+  RestrictCodeExecution: { able: true },
+  UnrestrictCodeExecution: { able: true },
 }
 
 /** The signed request of an enrolment. */
@@ -171,7 +173,10 @@ export class TestDevice {
   readonly said: Said[] = []
   capabilities: Statement['capabilities']
   /** How it says that it stands (`testing/standing.ts`). */
-  posture: Statement['posture'] = { taken: 0, stands: 0, isolation: { action: null, type: 'None' } }
+  postures: Statement['postures'] = {
+    isolation: { taken: 0, stands: 0, action: null, type: 'None' },
+    restriction: { taken: 0, stands: 0, action: null, type: 'None' },
+  }
   name: string
   /** Where it sends to; another one after a restart. */
   server: TestServer
@@ -245,8 +250,8 @@ export class TestDevice {
         ? { sequence: lastNews.n, digest: lastNews.digest }
         : { sequence: first.n - 1, digest: first.previous }
     const order = { seq: seq + 1, previous: digest, nonce, epoch, serverHead, newsHead }
-    const { capabilities, posture } = this
-    const self = { facts: factsOf(this.name), capabilities, ...(posture && { posture }) }
+    const { capabilities, postures } = this
+    const self = { facts: factsOf(this.name), capabilities, ...(postures && { postures }) }
     const statement: Statement = { ...about, ...order, news: [...news], held: list, ...self, ...changes }
     const jws = await signed(this.key, statement, {
       typ: 'countermand-statement+jws',

@@ -6,7 +6,7 @@ import type { Change, Store } from '../app/ports.ts'
 import type { Work } from '../app/rows.ts'
 import { atOnce, type Order } from '../core/action-shape.ts'
 import { startOrder, type Device } from '../core/device.ts'
-import { firstStance } from '../core/posture.ts'
+import { firstStances } from '../core/posture.ts'
 import { openPostgres, openSqlite } from '../store/dialect.ts'
 import { digestOf } from '../store/events.ts'
 import { migrate } from '../store/migrations/index.ts'
@@ -131,7 +131,7 @@ export const deviceOf = (id: string): Device => ({
   keyRevokedAt: null,
   retiredAt: null,
   offboardedAt: null,
-  stance: firstStance,
+  stances: firstStances,
 })
 
 export const orderOf = (id: string, machineId: string, createdAt = start): Order => ({

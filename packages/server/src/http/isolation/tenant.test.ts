@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Isolation } from '@countermand/contract'
+import type { Posture } from '@countermand/contract'
 import { enrol } from '../../testing/device.ts'
 import { expectStatus, impatient, openServer, unlimited } from '../../testing/server.ts'
 import { settle } from '../../testing/standing.ts'
@@ -16,17 +16,23 @@ test('its list is for Selective only; whether to keep an isolation is for both, 
   const server = await before.restart({ whileDown })
   try {
     const device = await enrol(server)
-    const stands = async (tail: string, more: object): Promise<Isolation> => {
+    const stands = async (tail: string, more: object): Promise<Posture> => {
       const path = `/api/machines/${device.machineId}/${tail}`
       const token = await server.token('Machine.Isolate')
       const body = { Comment: 'case 17', ...more }
       expectStatus(201, await server.ask({ method: 'POST', path, token, body }))
-      return (await settle(device)).isolation
+      return settle(device)
     }
     const selective = await stands('isolate', { IsolationType: 'Selective' })
-    expect(selective).toMatchObject({ type: 'Selective', allow, confirm: 'keep' })
-    expect(await stands('isolate', {})).toMatchObject({ type: 'Full', allow: [], confirm: 'keep' })
-    expect(await stands('unisolate', {})).toMatchObject({ type: 'None', allow: [], confirm: 'revert' })
+    expect(selective).toMatchObject({ type: 'Selective', passage: { allow, confirm: 'keep' } })
+    expect(await stands('isolate', {})).toMatchObject({
+      type: 'Full',
+      passage: { allow: [], confirm: 'keep' },
+    })
+    expect(await stands('unisolate', {})).toMatchObject({
+      type: 'None',
+      passage: { allow: [], confirm: 'revert' },
+    })
   } finally {
     await server.close()
   }

@@ -66,8 +66,8 @@ describe('a device that has been offboarded', () => {
     device.finish(id)
     const reply = await device.sync()
     assert.deepEqual(
-      [reply.acknowledged, reply.finals, reply.offers, reply.starts, reply.posture],
-      [2, [id], [], [], null],
+      [reply.acknowledged, reply.finals, reply.offers, reply.starts, reply.postures],
+      [2, [id], [], [], {}],
     )
     assert.equal((await server.read(id)).status, 'Succeeded')
     assert.deepEqual(kinds(server, device).slice(-2), ['action.succeeded', 'device.offboarded'])
@@ -169,7 +169,7 @@ describe('a device that has been offboarded', () => {
     const { onboardingStatus, countermand } = await machine(server, again)
     assert.deepEqual([onboardingStatus, countermand.offboardedDateTimeUtc], ['Onboarded', null])
     assert.equal(countermand.isolation.state, 'NotIsolated')
-    assert.equal(postureIn(await again.sync()).isolation.type, 'None')
+    assert.equal(postureIn(await again.sync()).type, 'None')
     const { id: next } = await server.issue(again.machineId)
     await again.bring(next, 'succeeded')
     assert.equal((await server.read(next)).status, 'Succeeded')

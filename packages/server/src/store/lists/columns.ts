@@ -65,10 +65,13 @@ export function deviceColumns(db: Kysely<Tables>, at: Date): Columns {
     osPlatform: lower(text(facts, 'osPlatform')),
     riskScore: sql`cast('none' as text)`,
     rbacGroupId: sql`cast(0 as integer)`,
-    'countermand/isolation/state': sql`coalesce(${lower(text(posture, 'shown', 'state'))}, 'notisolated')`,
-    'countermand/isolation/type': lower(text(posture, 'shown', 'type')),
-    'countermand/isolation/actionId': text(posture, 'shown', 'action'),
-    'countermand/isolation/sinceDateTimeUtc': number(posture, 'shown', 'since'),
+    'countermand/isolation/state': sql`coalesce(${lower(text(posture, 'shown', 'isolation', 'state'))}, 'notisolated')`,
+    'countermand/isolation/type': lower(text(posture, 'shown', 'isolation', 'type')),
+    'countermand/isolation/actionId': text(posture, 'shown', 'isolation', 'action'),
+    'countermand/isolation/sinceDateTimeUtc': number(posture, 'shown', 'isolation', 'since'),
+    'countermand/restriction/state': sql`coalesce(${lower(text(posture, 'shown', 'restriction', 'state'))}, 'notrestricted')`,
+    'countermand/restriction/actionId': text(posture, 'shown', 'restriction', 'action'),
+    'countermand/restriction/sinceDateTimeUtc': number(posture, 'shown', 'restriction', 'since'),
   }
   return { isSqlite: isSqlite(db), of }
 }

@@ -8,6 +8,7 @@ import * as labelsAndSightings from './0005-labels-and-sightings.ts'
 import * as administration from './0006-administration.ts'
 import * as idempotencyKeys from './0007-idempotency-keys.ts'
 import * as posture from './0008-posture.ts'
+import * as aspects from './0009-aspects.ts'
 import * as offboarded from './0010-offboarded.ts'
 
 /** Forward only; a migration that has been released is never edited. */
@@ -19,6 +20,7 @@ const migrations = {
   '0006-administration': administration,
   '0007-idempotency-keys': idempotencyKeys,
   '0008-posture': posture,
+  '0009-aspects': aspects,
   '0010-offboarded': offboarded,
 } as const satisfies Readonly<Record<string, Migration>>
 
