@@ -3,6 +3,7 @@ import type { ActionTypeRow, Aspect } from './action-type.ts'
 import { CollectParameters, collectInvestigationPackage } from './collect.ts'
 import { IsolationParameters, isolate, unisolate } from './isolation.ts'
 import { LiveResponseParameters, liveResponse, type LiveResponseCommand } from './live-response.ts'
+import { QuarantineParameters, stopAndQuarantineFile } from './quarantine.ts'
 import { ScanParameters, runAntiVirusScan } from './scan.ts'
 
 /** The closed list of action types; a new one is a file beside this one and a line here. */
@@ -10,6 +11,7 @@ export const actionTypes = [
   'LiveResponse',
   'CollectInvestigationPackage',
   'RunAntiVirusScan',
+  'StopAndQuarantineFile',
   'Isolate',
   'Unisolate',
 ] as const
@@ -19,6 +21,7 @@ export const actions = {
   LiveResponse: liveResponse,
   CollectInvestigationPackage: collectInvestigationPackage,
   RunAntiVirusScan: runAntiVirusScan,
+  StopAndQuarantineFile: stopAndQuarantineFile,
   Isolate: isolate,
   Unisolate: unisolate,
 } as const satisfies Record<ActionType, ActionTypeRow>
@@ -43,6 +46,7 @@ export const ActionParameters = Type.Union([
   LiveResponseParameters,
   CollectParameters,
   ScanParameters,
+  QuarantineParameters,
   IsolationParameters,
 ])
 export type ActionParameters = Static<typeof ActionParameters>

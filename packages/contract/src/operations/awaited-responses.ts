@@ -2,14 +2,13 @@ import { Type } from 'typebox'
 import { about } from '../inputs.ts'
 import { MachineAction } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
-import { machineReaders, type Permission } from '../permissions.ts'
+import type { Permission } from '../permissions.ts'
 
 /** Types of the reference that no agent does yet. They are refused once everything else about the request is right. */
 export const awaitedTypes = [
   'RestrictCodeExecution',
   'UnrestrictCodeExecution',
   'Offboard',
-  'StopAndQuarantineFile',
 ] as const
 export type AwaitedType = (typeof awaitedTypes)[number]
 
@@ -40,13 +39,5 @@ export const awaitedResponses = {
     ...response,
     path: '/api/machines/:id/offboard',
     permission: only('Machine.Offboard'),
-  },
-  stopAndQuarantineFile: {
-    ...response,
-    path: '/api/machines/:id/StopAndQuarantineFile',
-    permission: only('Machine.StopAndQuarantine'),
-    permissionToo: { app: machineReaders.app },
-    // Its pattern is the handler's to check: a wrong hash has a code of its own.
-    body: Type.Object({ ...commented, Sha1: Type.String() }),
   },
 } as const satisfies Record<string, Operation>

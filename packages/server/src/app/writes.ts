@@ -11,6 +11,7 @@ import { keepLabels } from './label-devices.ts'
 import { issueCollection } from './actions/request-collection.ts'
 import { issueIsolation } from './actions/request-isolation.ts'
 import { issueLiveResponse } from './actions/request-live-response.ts'
+import { issueQuarantine } from './actions/request-quarantine.ts'
 import { issueScan } from './actions/request-scan.ts'
 import { noteRelease } from './release-device.ts'
 import { takeStatement } from './sync-device.ts'
@@ -19,6 +20,7 @@ export const writes = {
   requestCancel,
   issueLiveResponse,
   issueCollection,
+  issueQuarantine,
   issueScan,
   issueIsolation,
   takeStatement,

@@ -155,8 +155,13 @@ function alreadyOver(action: Action): string {
   if (action.phase === 'cancelled') {
     return `The action is already Cancelled, by ${action.cancel?.by ?? 'the server'} at ${when}.`
   }
-  const instead = action.phase === 'succeeded' && action.type === 'Isolate' ? ' Unisolate takes it back.' : ''
+  const instead = action.phase === 'succeeded' ? (takenBackBy[action.type] ?? '') : ''
   return `The action is already ${statusOf(action)} since ${when} and can no longer be cancelled; what it did stays.${instead}`
+}
+
+const takenBackBy: Partial<Record<Action['type'], string>> = {
+  Isolate: ' Unisolate takes it back.',
+  StopAndQuarantineFile: ' On the host, countermand-agent quarantine restore puts a file back.',
 }
 
 /** What changes, apart from times and version; null for nothing. */

@@ -13,6 +13,8 @@ export interface Policies {
   readonly repeatedAction: 'refuse' | 'open'
   /** Between asking an action's processes to end and killing them, where the cancel says nothing else. Milliseconds. */
   readonly graceMs: number
+  /** Is a file that belongs to an installed package taken away as well? */
+  readonly quarantinePackaged: boolean
 }
 
 const ofPlan1: readonly (ActionType | AwaitedType)[] = [

@@ -2,6 +2,7 @@
 import {
   canonical,
   isRunType,
+  type ActionParameters,
   type ActionType,
   type AwaitedType,
   type Capabilities,
@@ -17,9 +18,18 @@ import { statusOf } from './status.ts'
 export const isInTheWay = (action: Action): boolean =>
   isOpen(action) && action.phase !== 'scheduled' && !isOutstanding(action.cancel)
 
-/** Of a device's open actions those that are in the way of another one of this type. */
-export const inTheWay = (open: readonly Action[], type: ActionType): readonly Action[] =>
-  open.filter((action) => action.type === type && isInTheWay(action))
+/** Of a device's open actions those that are in the way of another one of this type; of a quarantine, those of the same file. */
+export const inTheWay = (
+  open: readonly Action[],
+  { type, parameters }: Pick<Action, 'type' | 'parameters'>,
+): readonly Action[] =>
+  open.filter(
+    (action) =>
+      action.type === type && isInTheWay(action) && sha1Of(action.parameters) === sha1Of(parameters),
+  )
+
+const sha1Of = (parameters: ActionParameters): string | null =>
+  'sha1' in parameters ? parameters.sha1 : null
 
 /** @throws Refusal ActiveRequestAlreadyExists with the reference's own text, which clients match on. */
 export function refuseSecond(others: readonly Action[]): void {
@@ -42,8 +52,9 @@ export function refuseRetired({ id, retiredAt }: Pick<Device, 'id' | 'retiredAt'
 /** @throws Refusal when the device has said that it cannot do this. A device that has said nothing yet is believed able. */
 export function refuseUnable(capabilities: Capabilities, type: ActionType, platform: string | null): void {
   const capability = capabilities[type]
-  // What stands is told in words of its own, which an agent that does not name it cannot read.
-  if (capability === undefined && !isRunType(type) && Object.keys(capabilities).length > 0)
+  // An agent that does not name it could not read the words in which it is told.
+  const isLater = !isRunType(type) || type === 'StopAndQuarantineFile'
+  if (capability === undefined && isLater && Object.keys(capabilities).length > 0)
     throw new Refusal('ClientVersionNotSupported', `${type} needs a newer agent on the device.`)
   if (capability === undefined || capability.able) return
   switch (capability.why) {

@@ -1,7 +1,7 @@
 import type { AwaitedType, awaitedResponses } from '@countermand/contract'
 import type { App } from '../app/ports.ts'
 import { refuseBeyondPlan, refuseSilent } from '../core/policies.ts'
-import { refuseAwaited, refuseOtherThanSha1 } from '../core/request.ts'
+import { refuseAwaited } from '../core/request.ts'
 import type { Device } from '../core/device.ts'
 import type { Handlers } from './operation.ts'
 
@@ -24,8 +24,4 @@ export const awaitedResponseHandlers: Handlers<typeof awaitedResponses> = {
   restrictCodeExecution: refused('RestrictCodeExecution'),
   unrestrictCodeExecution: refused('UnrestrictCodeExecution'),
   offboard: refused('Offboard'),
-  stopAndQuarantineFile: async (call) => {
-    refuseOtherThanSha1(call.body.Sha1)
-    return refused('StopAndQuarantineFile')(call)
-  },
 }
