@@ -10,6 +10,9 @@ import { openFirewall } from './firewall/firewall.ts'
 import type { Firewall } from './firewall/types.ts'
 import { isThisHost } from './own-address.ts'
 import { openPuts, type Puts } from './put.ts'
+import { openByHash } from './quarantine/by-hash.ts'
+import { openQuarantine } from './quarantine/quarantine.ts'
+import type { ByHash, Moment, Quarantine } from './quarantine/types.ts'
 import { readCompressed, type Compressed } from './read-file.ts'
 import { openScanner, type Scanner } from './scanner.ts'
 import { openScopes } from './scope.ts'
@@ -52,6 +55,10 @@ export interface Host {
   /** What actions put on this host. */
   readonly puts: Puts
   readonly scanner: Scanner
+  /** What has a hash, running or lying about. */
+  readonly byHash: ByHash
+  /** Files that were taken away. */
+  readonly quarantine: Quarantine
   readonly collector: Collector
   /** The whole environment of a script. */
   readonly environment: Readonly<Record<string, string>>
@@ -67,33 +74,47 @@ export interface Host {
   now(): string
 }
 
-export async function openHost(options: {
-  readonly name: string
-  /** The agent's own, absolute. */
-  readonly dataFolder: string
-  readonly log: (line: string) => void
+export interface HostOptions {
   /** A folder of signatures for the scanner instead of the distribution's. */
   readonly signatures?: string | null
-}): Promise<Host> {
-  const { name, dataFolder, log, signatures } = options
+  /** Where files are looked for by their hash, instead of on all own disks. */
+  readonly searchIn?: readonly string[] | null
+  /** Told of each moment at which this agent may die. */
+  readonly moment?: (moment: Moment) => void
+}
+
+export async function openHost(
+  options: HostOptions & {
+    readonly name: string
+    /** The agent's own, absolute. */
+    readonly dataFolder: string
+    readonly log: (line: string) => void
+  },
+): Promise<Host> {
+  const { name, dataFolder, log } = options
   const scopes = await openScopes({ name, log, folder: join(dataFolder, 'scopes') })
   const firewall = openFirewall({ name, folder: join(dataFolder, 'firewall'), log })
-  return hostWith({ scopes, firewall }, dataFolder, signatures)
+  return hostWith({ scopes, firewall }, dataFolder, options)
 }
 
 /** A host with other scopes and another firewall, everything else as it is. */
 export function hostWith(
   { scopes, firewall }: Pick<Host, 'scopes' | 'firewall'>,
   dataFolder: string,
-  signatures: string | null = null,
+  { signatures = null, searchIn = null, moment }: HostOptions = {},
 ): Host {
   const puts = openPuts(join(dataFolder, 'put'))
+  const scanner = openScanner(signatures)
+  const quarantine = openQuarantine({ folder: join(dataFolder, 'quarantine'), ...(moment && { moment }) })
+  const { startingPlaces } = scanner
   return {
     scopes,
     firewall,
     files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
     puts,
-    scanner: openScanner(signatures),
+    scanner,
+    byHash: openByHash({ except: quarantine.folder, within: searchIn, startingPlaces }),
+    quarantine,
     collector,
     environment: {
       COUNTERMAND_PUT: puts.folder,
