@@ -9,8 +9,18 @@ import {
 } from '../../packages/server/src/kill-points.ts'
 
 export type Side = 'agent' | 'server'
-/** No round of scripts comes by these; `test/isolation/steps.test.ts` dies at each. */
-type Elsewhere = 'posture-candidate' | 'posture-applied' | 'posture-confirmed'
+/** No round of scripts comes by these; `test/isolation` and `test/steps` die at each. */
+type Elsewhere =
+  | 'posture-candidate'
+  | 'posture-applied'
+  | 'posture-confirmed'
+  | 'processes-frozen'
+  | 'processes-killed'
+  | 'quarantine-promised'
+  | 'quarantine-copied'
+  | 'quarantine-aside'
+  | 'quarantine-kept'
+  | 'quarantine-back'
 export type PointName = Exclude<AgentPoint | ServerPoint, Elsewhere>
 
 /** How the script is to end: by itself, or by a cancel. */

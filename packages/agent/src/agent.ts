@@ -15,7 +15,7 @@ import { openJournal, type Journal } from './journal.ts'
 import { openLoop, type Loop } from './loop.ts'
 import { openNews, type NewsLog } from './news.ts'
 import { listHeld, obey } from './orders.ts'
-import { openContainment, whyNot } from './posture/containment.ts'
+import { openContainment, openSparing, whyNot } from './posture/containment.ts'
 import { beforeAnything, openPosture, type OpenPosture } from './posture/open.ts'
 import { openPulse } from './pulse.ts'
 import { recover } from './recover.ts'
@@ -153,6 +153,7 @@ async function factsOf(host: Host): Promise<Facts> {
 function capabilitiesFor(options: AgentOptions, server: string | null): () => Promise<Capabilities> {
   const { switchedOff, host } = options
   const containment = openContainment(options)
+  const sparing = openSparing(options)
   const off = {
     able: false as const,
     why: 'switched_off' as const,
@@ -166,6 +167,7 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
       CollectInvestigationPackage: { able: true },
       RunAntiVirusScan:
         'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
+      StopAndQuarantineFile: await sparing(server),
       Isolate: isolation,
       Unisolate: isolation,
     }

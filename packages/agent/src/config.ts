@@ -24,6 +24,8 @@ export interface Config {
   readonly switchedOff: readonly string[]
   /** Signatures for the virus scanner, if not the distribution's. */
   readonly signatures: string | null
+  /** Where files are looked for by their hash; null for all own disks. */
+  readonly searchIn: readonly string[] | null
 }
 
 export const usage = `countermand-agent [flags]            runs this device; each flag has a twin in the environment
@@ -37,6 +39,7 @@ countermand-agent restore [flags]    puts back what stands and ends, for a start
   --ca FILE                COUNTERMAND_AGENT_CA                what to trust instead of the CA that the token has brought
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --signatures DIR         COUNTERMAND_AGENT_SIGNATURES        for virus scans, instead of /var/lib/clamav
+  --search-in DIR,…        COUNTERMAND_AGENT_SEARCH_IN         where quarantine looks for files, instead of all own disks
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
 `
@@ -59,6 +62,7 @@ export function readConfig(
       ca: word,
       'switch-off': word,
       signatures: word,
+      'search-in': word,
       tied: flag,
       pretend: flag,
       'allow-containment': flag,
@@ -66,6 +70,7 @@ export function readConfig(
     },
   })
   const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
+  const searchIn = values['search-in'] ?? env.COUNTERMAND_AGENT_SEARCH_IN ?? ''
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
   return {
     command: commandIn(positionals),
@@ -79,6 +84,7 @@ export function readConfig(
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),
     signatures: values.signatures ?? (env.COUNTERMAND_AGENT_SIGNATURES || null),
+    searchIn: searchIn === '' ? null : searchIn.split(',').map((place) => resolve(place)),
     switchedOff: switchedOff.split(',').filter((name) => name !== ''),
   }
 }

@@ -11,7 +11,7 @@ import { bootId, bootSeconds } from './host/clock.ts'
 import { openHost } from './host/host.ts'
 import { FolderInUse, lockFolder } from './host/lock.ts'
 import { readIdentity } from './identity.ts'
-import { armKillPoint } from './kill-points.ts'
+import { armKillPoint, killPoint } from './kill-points.ts'
 import { carryOut, type Command } from './posture/commands.ts'
 import { pretendFirewall } from './pretend/firewall.ts'
 import { pretendHost } from './pretend/host.ts'
@@ -34,7 +34,7 @@ async function main(): Promise<void> {
   const name = nameOf(dataFolder)
   const host = config.pretend
     ? pretendHost(dataFolder)
-    : await openHost({ name, dataFolder, log, signatures: config.signatures })
+    : await openHost({ ...config, name, log, moment: killPoint })
   log(host.scopes.description)
   try {
     await runAgent({ ...config, host, log }, leaving.signal)

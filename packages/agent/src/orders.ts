@@ -1,7 +1,7 @@
 /** Obeys a reply: cancels first, then permissions, then offers, then how the host stands, then what may be forgotten. Each is journalled first. */
 import type { Held, News, Reply } from '@countermand/contract'
 import type { Host } from './host/host.ts'
-import type { Journal, Record } from './journal.ts'
+import { isToBeUndone, isUndoable, type Journal, type Record } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 import type { NewsLog } from './news.ts'
 import type { Posture } from './posture/posture.ts'
@@ -55,7 +55,7 @@ async function cancel(
     if (ended !== null) await news.tell(ended)
     return
   }
-  if (record.outcome !== null)
+  if (record.outcome !== null && !isUndoable(record))
     return runner.holds(id) ? undefined : tellAgain({ news, retold }, record.outcome)
   if (record.cancelledAt !== null) return
   const at = host.now()
@@ -73,6 +73,7 @@ async function cancel(
   const told = news.tell({ kind: 'cancel_acknowledged', action: id })
   // Not after it is told: in the journal already, the cancel would not be taken a second time.
   runner.cancel(id)
+  if (!runner.holds(id)) runner.take({ ...record, cancelledAt: at })
   await told
 }
 
@@ -107,6 +108,7 @@ async function letGo({ journal, news, runner, host }: OrderParts, id: string): P
   if (news.isPending(id)) return
   const record = await journal.find(id)
   if (record === null) return journal.settle(id)
+  if (isToBeUndone(record)) return
   if (record.outcome !== null) return journal.drop(id)
   // The server has stopped waiting. The step that has begun goes on to its own end, and is told late; what has not is withdrawn, and
   // forgotten when that has been heard.

@@ -106,14 +106,17 @@ export function hostWith(
   const puts = openPuts(join(dataFolder, 'put'))
   const scanner = openScanner(signatures)
   const quarantine = openQuarantine({ folder: join(dataFolder, 'quarantine'), ...(moment && { moment }) })
-  const { startingPlaces } = scanner
   return {
     scopes,
     firewall,
     files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
     puts,
     scanner,
-    byHash: openByHash({ except: quarantine.folder, within: searchIn, startingPlaces }),
+    byHash: openByHash({
+      except: quarantine.folder,
+      within: searchIn,
+      startingPlaces: () => scanner.startingPlaces(),
+    }),
     quarantine,
     collector,
     environment: {

@@ -12,11 +12,23 @@ export interface ContainmentParts {
 const own = {
   able: false,
   why: 'switched_off',
-  detail: 'this host runs the control server; start with --allow-containment to let it be isolated',
+  detail:
+    'this host runs the control server; start with --allow-containment to let it be isolated, or files of it quarantined',
 } as const
 
 /** Answers as often as it is asked. `server`: the base URL, null where it is not known yet. */
 export function openContainment(parts: ContainmentParts): (server: string | null) => Promise<Capability> {
+  const spared = openSparing(parts)
+  return async (server) => {
+    const lack = await parts.host.firewall.lack()
+    return lack === null ? spared(server) : { able: false, why: 'missing_tool', detail: lack }
+  }
+}
+
+/** Whether the host is to be spared what could end the server on it; for what needs no tool. */
+export function openSparing(
+  parts: Omit<ContainmentParts, 'host'> & { readonly host: Pick<Host, 'isThisHost'> },
+): (server: string | null) => Promise<Capability> {
   const { host, allowContainment, tied } = parts
   // Asked once: names cannot be resolved by a host that is isolated, and a server that moves here brings another start.
   const known = new Map<string, boolean>()
@@ -27,8 +39,6 @@ export function openContainment(parts: ContainmentParts): (server: string | null
     return answer ?? false
   }
   return async (server) => {
-    const lack = await host.firewall.lack()
-    if (lack !== null) return { able: false, why: 'missing_tool', detail: lack }
     if (allowContainment) return { able: true }
     return tied || (server !== null && (await isHere(server))) ? own : { able: true }
   }

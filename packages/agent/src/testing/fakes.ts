@@ -14,6 +14,7 @@ import {
 } from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
+import type { Moment } from '../host/quarantine/types.ts'
 import { FakeFirewall } from './firewall.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
 
@@ -144,6 +145,10 @@ export class Machine {
   /** What was done with scopes, in order. */
   readonly calls: string[] = []
   readonly firewall = new FakeFirewall()
+  /** Where files are looked for by their hash: nowhere, until a test says so. */
+  searchIn: readonly string[] = []
+  /** Called at each moment of a quarantine. */
+  moment: (moment: Moment) => void = () => undefined
   /** Called at the beginning of each of these, for a test to step in. */
   readonly before: Partial<Record<'start' | 'freeze' | 'end', () => Promise<void> | void>> = {}
   private readonly scopes = new Map<string, Scope>()
@@ -186,7 +191,10 @@ export class Machine {
   /** The host as one agent sees it, by its data folder. */
   host(folder: string): Host {
     return {
-      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall }, folder),
+      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall }, folder, {
+        searchIn: this.searchIn,
+        moment: (moment) => this.moment(moment),
+      }),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: () => this.seconds,
       bootId: () => this.bootId,

@@ -164,12 +164,12 @@ const search = (sha1: string, more: Partial<Search> = {}): Search => ({
 const pathsOf = ({ found }: Searched): readonly string[] =>
   found.map(({ path }) => Buffer.from(path).toString('latin1')).toSorted()
 
+const searcher = (within: readonly string[], except = '/nowhere'): ByHash =>
+  openByHash({ except, within, startingPlaces: () => Promise.resolve([]) })
+
 describe('files', () => {
   const content = 'what is wanted\n'
   const sha1 = sha1Of(content)
-  const searcher = (within: readonly string[], except = '/nowhere'): ByHash =>
-    openByHash({ except, within, startingPlaces: () => Promise.resolve([]) })
-
   test('are found by their hash in every folder, under any name, hard links as well', () =>
     inScratch(async ({ near }) => {
       const deep = join(near, 'a', 'b')
@@ -227,15 +227,16 @@ describe('files', () => {
     }))
 })
 
+const line = (
+  id: number,
+  device: string,
+  root: string,
+  place: string,
+  type = 'ext4',
+  options = 'rw',
+): string => `${id} 1 ${device} ${root} ${place} ${options},relatime shared:1 - ${type} /dev/x rw`
+
 test('of several mounts that show the same files one is looked through', () => {
-  const line = (
-    id: number,
-    device: string,
-    root: string,
-    place: string,
-    type = 'ext4',
-    options = 'rw',
-  ): string => `${id} 1 ${device} ${root} ${place} ${options},relatime shared:1 - ${type} /dev/x rw`
   const all = mountsIn(
     [
       line(1, '8:1', '/', '/'),

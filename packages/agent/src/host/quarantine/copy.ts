@@ -20,7 +20,8 @@ export interface End {
 export async function copy(from: End, to: End): Promise<boolean> {
   if ((await cp(everything, from, to)) === null) return true
   const trouble = await cp(withoutAttributes, from, to)
-  if (trouble !== null) throw new Error(trouble)
+  if (trouble !== null)
+    throw Object.assign(new Error(trouble), /No space left/.test(trouble) ? { code: 'ENOSPC' } : {})
   return false
 }
 

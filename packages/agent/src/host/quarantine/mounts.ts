@@ -30,10 +30,11 @@ export const mountsIn = (text: string): readonly Mount[] =>
 const unescaped = (text: string): string =>
   text.replaceAll(/\\(\d{3})/g, (_, code: string) => String.fromCharCode(parseInt(code, 8)))
 
+const isWithin = (inner: string, outer: string): boolean =>
+  outer === '/' || inner === outer || inner.startsWith(`${outer}/`)
+
 /** Of several mounts that show the same files, one. */
 export function eachOnce(all: readonly Mount[]): readonly Mount[] {
-  const isWithin = (inner: string, outer: string): boolean =>
-    outer === '/' || inner === outer || inner.startsWith(`${outer}/`)
   return all.filter(
     (one, at) =>
       !all.some(

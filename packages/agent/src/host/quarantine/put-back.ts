@@ -127,17 +127,12 @@ async function isThere(path: Name, sha1: string): Promise<boolean> {
   }
 }
 
-function wordsOf(thrown: unknown): string {
-  switch (codeOf(thrown)) {
-    case 'ENOENT':
-    case 'ENOTDIR':
-      return 'its folder has gone'
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return 'its disk is full'
-    default:
-      if (thrown instanceof Error && /No space left|quota exceeded/.test(thrown.message))
-        return 'its disk is full'
-      return thrown instanceof Error ? thrown.message : String(thrown)
-  }
+const words: Readonly<Record<string, string>> = {
+  ENOENT: 'its folder has gone',
+  ENOTDIR: 'its folder has gone',
+  ENOSPC: 'its disk is full',
+  EDQUOT: 'its disk is full',
 }
+
+const wordsOf = (thrown: unknown): string =>
+  words[codeOf(thrown) ?? ''] ?? (thrown instanceof Error ? thrown.message : String(thrown))

@@ -146,18 +146,12 @@ function unlessElsewhere(thrown: unknown): null {
 }
 
 const isFull = 'the disk of the quarantine is full. Make room there, and ask again'
-
-function wordsOf(thrown: unknown): string {
-  switch (codeOf(thrown)) {
-    case 'ENOSPC':
-    case 'EDQUOT':
-      return isFull
-    case 'EROFS':
-      return 'its file system is read-only'
-    case 'EPERM':
-      return 'that is not permitted; it may be immutable (chattr -i takes that off)'
-    default:
-      if (thrown instanceof Error && /No space left|quota exceeded/.test(thrown.message)) return isFull
-      return thrown instanceof Error ? thrown.message : String(thrown)
-  }
+const words: Readonly<Record<string, string>> = {
+  ENOSPC: isFull,
+  EDQUOT: isFull,
+  EROFS: 'its file system is read-only',
+  EPERM: 'that is not permitted; it may be immutable (chattr -i takes that off)',
 }
+
+const wordsOf = (thrown: unknown): string =>
+  words[codeOf(thrown) ?? ''] ?? (thrown instanceof Error ? thrown.message : String(thrown))

@@ -20,7 +20,7 @@ export async function* filesBelow(place: Name, walk: Walk): AsyncGenerator<Buffe
   const stats = await lstat(top).catch(() => null)
   if (stats?.isFile() === true) yield top
   if (stats?.isDirectory() !== true) return
-  const folders = [top]
+  const folders: Name[] = [top]
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     if (isBelow(folder, walk.except)) continue
     for await (const { path, isFolder } of entriesOf(folder)) {
@@ -30,13 +30,14 @@ export async function* filesBelow(place: Name, walk: Walk): AsyncGenerator<Buffe
   }
 }
 
+/** The types know only of names that are text. */
+const asBytes: object = { encoding: 'buffer', bufferSize: 256 }
+
 async function* entriesOf(
   folder: Name,
 ): AsyncGenerator<{ readonly path: Buffer; readonly isFolder: boolean }> {
   try {
-    // Names as bytes, whatever the types say.
-    const open = await opendir(Buffer.from(folder), { encoding: 'buffer' as BufferEncoding, bufferSize: 256 })
-    for await (const entry of open) {
+    for await (const entry of await opendir(Buffer.from(folder), asBytes)) {
       const name: unknown = entry.name
       if (!(name instanceof Uint8Array)) throw new Error('The system gave a name that is no bytes.')
       if (entry.isDirectory() || entry.isFile())
