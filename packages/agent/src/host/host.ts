@@ -12,6 +12,7 @@ import { isThisHost } from './own-address.ts'
 import { openPuts, type Puts } from './put.ts'
 import { openByHash } from './quarantine/by-hash.ts'
 import { openQuarantine } from './quarantine/quarantine.ts'
+import type { KnownHashes } from './quarantine/running.ts'
 import type { ByHash, Moment, Quarantine } from './quarantine/types.ts'
 import { readCompressed, type Compressed } from './read-file.ts'
 import { openScanner, type Scanner } from './scanner.ts'
@@ -79,6 +80,8 @@ export interface HostOptions {
   readonly signatures?: string | null
   /** Where files are looked for by their hash, instead of on all own disks. */
   readonly searchIn?: readonly string[] | null
+  /** Hashes of executables that were looked at before. */
+  readonly known?: KnownHashes
   /** Told of each moment at which this agent may die. */
   readonly moment?: (moment: Moment) => void
 }
@@ -101,22 +104,23 @@ export async function openHost(
 export function hostWith(
   { scopes, firewall }: Pick<Host, 'scopes' | 'firewall'>,
   dataFolder: string,
-  { signatures = null, searchIn = null, moment }: HostOptions = {},
+  { signatures = null, searchIn = null, known, moment }: HostOptions = {},
 ): Host {
   const puts = openPuts(join(dataFolder, 'put'))
   const scanner = openScanner(signatures)
   const quarantine = openQuarantine({ folder: join(dataFolder, 'quarantine'), ...(moment && { moment }) })
+  const searched = {
+    except: quarantine.folder,
+    within: searchIn,
+    startingPlaces: () => scanner.startingPlaces(),
+  }
   return {
     scopes,
     firewall,
     files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
     puts,
     scanner,
-    byHash: openByHash({
-      except: quarantine.folder,
-      within: searchIn,
-      startingPlaces: () => scanner.startingPlaces(),
-    }),
+    byHash: openByHash(searched, known),
     quarantine,
     collector,
     environment: {

@@ -134,6 +134,9 @@ interface Scope {
   starts: number
 }
 
+/** Of what runs on the host of the tests. */
+const known = new Map<string, string>()
+
 /** A machine: its clock, and scopes in which nothing runs. It outlives the agents that use it. */
 export class Machine {
   seconds = 1_000
@@ -193,6 +196,7 @@ export class Machine {
     return {
       ...hostWith({ scopes: this.asScopes(), firewall: this.firewall }, folder, {
         searchIn: this.searchIn,
+        known,
         moment: (moment) => this.moment(moment),
       }),
       interpreterOf: () => Promise.resolve(['/bin/sh']),

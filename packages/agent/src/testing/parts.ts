@@ -51,11 +51,13 @@ export async function openParts(
   const host = machine.host(folder)
   const scopes = wrap(host.scopes, 'scopes')
   const puts = wrap(host.puts, 'puts')
+  const byHash = wrap(host.byHash, 'byHash')
+  const quarantine = wrap(host.quarantine, 'quarantine')
   let asked = 0
   const runner = openRunner({
     journal,
     news,
-    host: { ...host, scopes, puts },
+    host: { ...host, scopes, puts, byHash, quarantine },
     transfer: wrap(fakeTransfer(options), 'transfer'),
     syncSoon: () => (asked += 1),
     log: () => undefined,
