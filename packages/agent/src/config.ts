@@ -5,6 +5,8 @@ import { commands, type Command } from './posture/commands.ts'
 export interface Config {
   /** What is asked for at once, instead of running a device. */
   readonly command: Command | 'run'
+  /** What follows the command. */
+  readonly words: readonly string[]
   /** To `release`, as the server has signed it. */
   readonly answer: string | null
   readonly dataFolder: string
@@ -32,6 +34,7 @@ export const usage = `countermand-agent [flags]            runs this device; eac
 countermand-agent status [flags]     says what stands on this host, and why
 countermand-agent release [flags]    lifts what stands, by an answer that the server has signed: --answer TEXT, or a line of input
 countermand-agent restore [flags]    puts back what stands and ends, for a start before the network is up
+countermand-agent quarantine list    says which files were taken away; quarantine restore ID puts one back where it was
   --data DIR               COUNTERMAND_AGENT_DATA              default /var/lib/countermand-agent
   --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
   --again                                                      with --enrol: a new key for the same device
@@ -74,6 +77,7 @@ export function readConfig(
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
   return {
     command: commandIn(positionals),
+    words: positionals.slice(1),
     answer: values.answer ?? null,
     dataFolder: resolve(values.data ?? env.COUNTERMAND_AGENT_DATA ?? '/var/lib/countermand-agent'),
     enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
@@ -92,7 +96,7 @@ export function readConfig(
 function commandIn([first, ...more]: readonly string[]): Command | 'run' {
   if (first === undefined) return 'run'
   const command = commands.find((each) => each === first)
-  if (command !== undefined && more.length === 0) return command
+  if (command !== undefined && (more.length === 0 || command === 'quarantine')) return command
   throw new Error(
     `There is no command ${[first, ...more].join(' ')}: it is one of ${commands.join(', ')}, or none.`,
   )

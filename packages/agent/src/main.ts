@@ -10,6 +10,7 @@ import { openFirewall } from './host/firewall/firewall.ts'
 import { bootId, bootSeconds } from './host/clock.ts'
 import { openHost } from './host/host.ts'
 import { FolderInUse, lockFolder } from './host/lock.ts'
+import { openQuarantine } from './host/quarantine/quarantine.ts'
 import { readIdentity } from './identity.ts'
 import { armKillPoint, killPoint } from './kill-points.ts'
 import { carryOut, type Command } from './posture/commands.ts'
@@ -49,13 +50,14 @@ const nameOf = (dataFolder: string): string =>
 
 /** Beside an agent that runs, or without one: so the folder is not locked. */
 async function runCommand(command: Command, config: Config): Promise<void> {
-  const { dataFolder, pretend, answer, server } = config
+  const { dataFolder, pretend, answer, server, words } = config
   const known = await readIdentity(dataFolder)
   const identity = known && { ...known, server: server ?? known.server }
   const folder = join(dataFolder, 'firewall')
   const firewall = pretend ? pretendFirewall() : openFirewall({ name: nameOf(dataFolder), folder, log })
-  const host = { firewall, bootId, bootSeconds, now: () => new Date().toISOString() }
-  const parts = { dataFolder, identity, host, answer, input: process.stdin, say: log }
+  const quarantine = openQuarantine({ folder: join(dataFolder, 'quarantine'), moment: killPoint })
+  const host = { firewall, quarantine, bootId, bootSeconds, now: () => new Date().toISOString() }
+  const parts = { dataFolder, identity, host, answer, words, input: process.stdin, say: log }
   process.exitCode = await carryOut(command, parts)
 }
 

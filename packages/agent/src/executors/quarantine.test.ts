@@ -292,6 +292,28 @@ describe.skipIf(!needs('root'))('a cancel of a quarantine', () => {
     )
   })
 
+  test('lets go on what an agent had stopped that died then', () => {
+    const [first, second] = [gate(), gate()]
+    return staged(
+      async ({ parts: _dead, id, evil, start, order, reopen }) => {
+        const child = await start()
+        await order()
+        await first.at
+        assert.equal(stateOf(child), 'T')
+        const next = await reopen(heldBefore('byHash', 'freeze', second))
+        await second.at
+        await next.order({ cancels: [id] })
+        second.open()
+        assert.equal((await next.outcome(id)).kind, 'reverted')
+        await until('it to run', () => stateOf(child) !== 'T')
+        assert.equal(existsSync(evil), true)
+        child.kill('SIGKILL')
+        first.open()
+      },
+      heldBefore('byHash', 'kill', first),
+    )
+  })
+
   test('after its end puts the files back all the same', () =>
     staged(async ({ parts, id, evil, order }) => {
       const before = lookAt(evil)

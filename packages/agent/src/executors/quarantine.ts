@@ -82,6 +82,7 @@ async function carryOut(run: Run, asked: QuarantineParameters, limitMs: number):
   }
   // What was started while it was looked for.
   await stopAll(run, asked)
+  await letGoOn(run)
   const report = await reportOf(run)
   const isFound = report.quarantined.killed.length > 0 || (await kept.list(run.offer.id)).length > 0
   if (!isFound) errors.unshift('nothing runs from a file with this hash, and none was found')
@@ -141,11 +142,13 @@ interface Marked extends Mark {
 
 async function killAll(run: Run, sha1: string, running: readonly RunningFrom[]): Promise<void> {
   const { byHash } = run.host
-  const before = (await marksOf(run)).filter(({ isKilled }) => isKilled)
+  const earlier = await marksOf(run)
+  const before = earlier.filter((mark) => !running.some((one) => isSame(one, mark)))
   const marked = running.map(({ pid, startedAt, wasStopped, command, shown }): Marked => ({
     pid,
     startedAt,
-    wasStopped,
+    // What an agent before this had stopped is none of what stood still already.
+    wasStopped: earlier.find((mark) => isSame(mark, { pid, startedAt }))?.wasStopped ?? wasStopped,
     command: command.slice(0, 4096),
     path: shown,
     isKilled: false,
@@ -163,6 +166,9 @@ async function killAll(run: Run, sha1: string, running: readonly RunningFrom[]):
   for (const mark of frozen) await byHash.kill(mark)
   run.moment('processes-killed')
 }
+
+const isSame = (one: Pick<Mark, 'pid' | 'startedAt'>, other: Pick<Mark, 'pid' | 'startedAt'>): boolean =>
+  one.pid === other.pid && one.startedAt === other.startedAt
 
 const write = (run: Run, marks: readonly Marked[]): Promise<void> =>
   run.promise({ bootId: run.host.bootId(), marks } satisfies Marks)

@@ -1,18 +1,21 @@
-/** `status`, `release` and `restore`: what somebody in front of the host may ask, whether an agent runs beside or not. */
+/** `status`, `release`, `restore` and `quarantine`: what somebody in front of the host may ask, whether an agent runs beside or not. */
 import { createInterface } from 'node:readline/promises'
 import type { Host } from '../host/host.ts'
+import { quarantineCommand } from '../host/quarantine/commands.ts'
 import type { Identity } from '../identity.ts'
 import { NotReleased, challenge, release, type ReleaseParts } from './release.ts'
 import { restore } from './restore.ts'
 import { status } from './status.ts'
 
-export const commands = ['status', 'release', 'restore'] as const
+export const commands = ['status', 'release', 'restore', 'quarantine'] as const
 export type Command = (typeof commands)[number]
 
 export interface CommandParts {
   readonly dataFolder: string
   readonly identity: Identity | null
-  readonly host: Pick<Host, 'firewall' | 'bootSeconds' | 'bootId' | 'now'>
+  readonly host: Pick<Host, 'firewall' | 'quarantine' | 'bootSeconds' | 'bootId' | 'now'>
+  /** What follows the command. */
+  readonly words: readonly string[]
   /** To `release`; null where it is asked for. */
   readonly answer: string | null
   readonly input: NodeJS.ReadableStream
@@ -26,6 +29,11 @@ export async function carryOut(command: Command, parts: CommandParts): Promise<n
   if (command === 'status') {
     for (const line of await status({ dataFolder, identity, firewall })) say(line)
     return 0
+  }
+  if (command === 'quarantine') {
+    const said = await quarantineCommand(host.quarantine, parts.words)
+    for (const line of said.lines) say(line)
+    return said.status
   }
   if (identity === null) {
     say('This device is enrolled nowhere: there is nothing to put back or to lift.')
