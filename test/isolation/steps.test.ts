@@ -9,15 +9,11 @@ import { processesWith } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
 import { assertVerified } from '../faults/acts.ts'
 import { needs } from '../needs.ts'
-import { readTable, type Row } from '../steps/table.ts'
+import { rowsToPlay, type Row } from '../steps/table.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const timeout = 180_000
 const isAble = (['root', 'unshare', 'nsenter', 'ip', 'nft'] as const).every(needs)
-const all = readTable('what stands').map((row, index) => ({ ...row, number: index + 1 }))
-/** Each takes seconds, one a minute: every third, another third each time; all of them with COUNTERMAND_ROWS=all. */
-const rows =
-  process.env.COUNTERMAND_ROWS === 'all' ? all : all.filter(({ number }) => (number + seed) % 3 === 0)
 
 /** Somebody else's, which must outlive everything. */
 const others = `table ip somebody {
@@ -126,7 +122,7 @@ describe.skipIf(!isAble)('what stands', { timeout }, () => {
     await settled(isBarred)
   }
 
-  test.each(rows)('$number: $action, $at; then $comes: $status, $left', async (row) => {
+  test.each(rowsToPlay('what stands'))('$number: $action, $at; then $comes: $status, $left', async (row) => {
     const happen = happenings[row.comes]
     assert.ok(happen, `nobody knows ${row.comes}`)
     await begin(row.action === 'unisolate')

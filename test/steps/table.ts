@@ -1,8 +1,11 @@
 /** The table of `docs/steps.md`, as it stands there. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { seed } from '../../packages/server/src/testing/dice.ts'
 
 export interface Row {
+  /** Its place in its table, from 1. */
+  readonly number: number
   readonly action: string
   readonly at: string
   /** What comes between. */
@@ -16,13 +19,17 @@ export interface Row {
 
 const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
 
+/** Each row takes seconds, one a minute: every third, another third each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
+export const rowsToPlay = (of: 'what runs' | 'what stands'): readonly Row[] =>
+  readTable(of).filter(({ number }) => process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % 3 === 0)
+
 /** Of what runs and ends, or of what stands. @throws Error for a line that is no row of seven columns */
-export function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
+function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
   const document = readFileSync(join(import.meta.dirname, '../../docs/steps.md'), 'utf8')
   const [running = '', standing = ''] = document.split('## What stands')
   const text = of === 'what runs' ? running : standing
   const lines = text.split('\n').filter((line) => line.startsWith('|'))
-  return lines.slice(2).map((line) => {
+  return lines.slice(2).map((line, index) => {
     const cells = line
       .split('|')
       .slice(1, -1)
@@ -31,6 +38,7 @@ export function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
     const [action = '', at = '', comes = '', status = '', proof = '', commands = '', left = ''] = cells
     const states = commands.split(' ').filter((letter) => letter !== '')
     return {
+      number: index + 1,
       action,
       at,
       comes,
