@@ -15,6 +15,7 @@ import {
   asItWas,
   between,
   bringTo,
+  endPlay,
   issueBy,
   newFile,
   oldFile,
@@ -24,6 +25,7 @@ import {
   strangers,
   type Play,
 } from './actions.ts'
+import { assertEvilLeft } from './quarantine.ts'
 import { openStage, type Stage } from './stage.ts'
 import { rowsToPlay, type Row } from './table.ts'
 
@@ -52,6 +54,7 @@ describe.skipIf(!isAble).each(groups.filter(([, , some]) => some.length > 0))(
     afterEach(async () => {
       const { world } = stage
       restore(play)
+      endPlay(play)
       if (!isUp(() => world.server.pid)) await world.startServer()
       if (!isUp(() => world.device.program.pid)) await world.device.start()
       if (play.id === '' || isOver(await world.api.action(play.id))) return
@@ -113,14 +116,9 @@ async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<
   )
   assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
 
-  const place = (name: string): string => join(putFolder(play), name)
-  const isPut = row.left === 'files'
-  assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
-  const expectedText = row.left === 'residue' ? strangers : isPut ? 'as it is put' : asItWas
-  assert.equal(textIn(place(oldFile(play))), expectedText)
-  if (row.left === 'residue') assert.equal(textIn(place(`${oldFile(play)}.former`)), asItWas)
-  const others = readdirSync(putFolder(play)).filter((name) => name.includes(play.word))
-  assert.equal(others.length, row.left === 'nothing' || row.left === 'result' ? 1 : 2, others.join())
+  if (row.action === 'quarantine')
+    await assertEvilLeft(row, play.evil, action, join(world.device.dataFolder, 'quarantine'))
+  else assertPlaces(row, play)
 
   // All of it that the device kept for itself goes once the server has heard.
   await until(
@@ -132,6 +130,18 @@ async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<
   const results = filesBelow(join(onServer, 'results', play.id))
   const expected = await resultsOf(row, play, action)
   assert.equal(results.length, expected, results.join())
+}
+
+/** Files that were put, or not, and what was there before. */
+function assertPlaces(row: Row, play: Play): void {
+  const place = (name: string): string => join(putFolder(play), name)
+  const isPut = row.left === 'files'
+  assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
+  const expectedText = row.left === 'residue' ? strangers : isPut ? 'as it is put' : asItWas
+  assert.equal(textIn(place(oldFile(play))), expectedText)
+  if (row.left === 'residue') assert.equal(textIn(place(`${oldFile(play)}.former`)), asItWas)
+  const others = readdirSync(putFolder(play)).filter((name) => name.includes(play.word))
+  assert.equal(others.length, row.left === 'nothing' || row.left === 'result' ? 1 : 2, others.join())
 }
 
 /** How many results there should be; and that they are what they should be. */

@@ -34,10 +34,10 @@ interface Stage {
   /** A program that nobody else has, and its hash. */
   readonly evil: string
   readonly sha1: string
-  start(path?: string): Promise<ChildProcess>
+  readonly start: (path?: string) => Promise<ChildProcess>
   /** Another agent on the same folder. */
-  reopen(options?: PartsOptions): Promise<Parts>
-  order(packaged?: boolean, parts?: Parts): Promise<void>
+  readonly reopen: (options?: PartsOptions) => Promise<Parts>
+  readonly order: (packaged?: boolean, runLimitMs?: number) => Promise<void>
 }
 
 const staged = (play: (stage: Stage) => Promise<void>, options: PartsOptions = {}): Promise<void> =>
@@ -60,15 +60,10 @@ const staged = (play: (stage: Stage) => Promise<void>, options: PartsOptions = {
     }
     const parts = await reopen(options)
     const id = newId()
-    const order = async (packaged = false, by = parts): Promise<void> => {
-      const offer = {
-        id,
-        type: 'StopAndQuarantineFile',
-        parameters: { sha1, packaged },
-        runLimitMs: 600_000,
-      } as const
-      await by.order({ offers: [offer] })
-    }
+    const order = (packaged = false, runLimitMs = 600_000): Promise<void> =>
+      parts.order({
+        offers: [{ id, type: 'StopAndQuarantineFile', parameters: { sha1, packaged }, runLimitMs }],
+      })
     const start = async (path = evil): Promise<ChildProcess> => {
       const child = spawn(path, ['60'], { stdio: 'ignore' })
       started.push(child)
@@ -112,11 +107,8 @@ describe.skipIf(!needs('root'))('a quarantine', () => {
       const { files = [], killed = [] } = stepOf(outcome).quarantined ?? {}
       assert.deepEqual(files.flatMap(({ paths }) => paths).toSorted(), names.toSorted())
       assert.deepEqual(
-        killed.map(({ pid, path }) => [pid, path]).toSorted(),
-        [
-          [children[0]?.pid, names[0]],
-          [children[1]?.pid, names[1]],
-        ].toSorted(),
+        killed.map(({ pid, path }) => `${pid} ${path}`).toSorted(),
+        children.map(({ pid }, index) => `${pid} ${names[index]}`).toSorted(),
       )
       assert.deepEqual(
         (await parts.host.quarantine.list(id)).map((item) => item.sha1),
@@ -126,9 +118,9 @@ describe.skipIf(!needs('root'))('a quarantine', () => {
 
   test('of a program that is being started again and again ends with its file', () =>
     staged(async ({ parts, id, evil, start, order }) => {
-      let isOver = false
       const again = async (): Promise<void> => {
-        while (!isOver) {
+        for (;;) {
+          // Until there is none any more.
           const child = await start().catch(() => null)
           if (child === null) return
           await once(child, 'exit')
@@ -137,7 +129,6 @@ describe.skipIf(!needs('root'))('a quarantine', () => {
       const starting = again()
       await order()
       const outcome = await parts.outcome(id)
-      isOver = true
       await starting
       assert.equal(outcomeOf(outcome), 'succeeded', wordsOf(outcome))
       assert.equal(existsSync(evil), false)
@@ -206,6 +197,17 @@ describe.skipIf(!needs('root'))('a quarantine', () => {
       assert.equal(existsSync(join(place, 'empty')), true)
     }),
   )
+
+  test('that takes longer than its limit ends by that, and lets go on what it had stopped', () =>
+    staged(async ({ parts, id, evil, start, order }) => {
+      const child = await start()
+      await order(false, 1)
+      const outcome = await parts.outcome(id)
+      assert.equal(outcomeOf(outcome), 'timed_out')
+      assert.match(wordsOf(outcome), /ended by its limit of 0.001 seconds/)
+      assert.notEqual(stateOf(child), 'T')
+      assert.equal(existsSync(evil), true)
+    }))
 
   test('that cannot take one file away puts back those that it had, and says whom it had killed', () =>
     staged(async ({ parts, id, place, evil, start, order }) => {
