@@ -153,7 +153,7 @@ async function factsOf(host: Host): Promise<Facts> {
 function capabilitiesFor(options: AgentOptions, server: string | null): () => Promise<Capabilities> {
   const { switchedOff, host } = options
   const containment = openContainment(options)
-  const sparing = openSparing(options)
+  const sparing = openSparing(options, 'files of it be taken away')
   const off = {
     able: false as const,
     why: 'switched_off' as const,

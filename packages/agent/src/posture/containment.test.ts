@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { describe, test } from 'vitest'
 import { isThisHost } from '../host/own-address.ts'
 import { FakeFirewall } from '../testing/firewall.ts'
-import { openContainment, whyNot, type ContainmentParts } from './containment.ts'
+import { openContainment, openSparing, whyNot, type ContainmentParts } from './containment.ts'
 
 const ownWords = 'this host runs the control server; start with --allow-containment to let it be isolated'
 const own = { able: false, why: 'switched_off', detail: ownWords }
@@ -46,4 +46,14 @@ test.each(['http://192.0.2.1', 'http://control.invalid', null])(
 
 test('an agent that goes with the server refuses, wherever it finds the server', async () => {
   assert.deepEqual(await containment({ tied: true })('http://192.0.2.1'), own)
+})
+
+test('what needs no tool is refused on the host of the server all the same, and nowhere else', async () => {
+  const host = { isThisHost: (name: string) => Promise.resolve(name === 'here.example') }
+  const sparing = (allowContainment: boolean) =>
+    openSparing({ host, allowContainment, tied: false }, 'files of it be taken away')
+  const capability = await sparing(false)('https://here.example')
+  assert.match(whyNot(capability) ?? '', /--allow-containment to let files of it be taken away$/)
+  assert.deepEqual(await sparing(true)('https://here.example'), { able: true })
+  assert.deepEqual(await sparing(false)('https://there.example'), { able: true })
 })

@@ -9,25 +9,25 @@ export interface ContainmentParts {
   readonly tied: boolean
 }
 
-const own = {
+const ownTo = (what: string): Capability => ({
   able: false,
   why: 'switched_off',
-  detail:
-    'this host runs the control server; start with --allow-containment to let it be isolated, or files of it quarantined',
-} as const
+  detail: `this host runs the control server; start with --allow-containment to let ${what}`,
+})
 
 /** Answers as often as it is asked. `server`: the base URL, null where it is not known yet. */
 export function openContainment(parts: ContainmentParts): (server: string | null) => Promise<Capability> {
-  const spared = openSparing(parts)
+  const spared = openSparing(parts, 'it be isolated')
   return async (server) => {
     const lack = await parts.host.firewall.lack()
     return lack === null ? spared(server) : { able: false, why: 'missing_tool', detail: lack }
   }
 }
 
-/** Whether the host is to be spared what could end the server on it; for what needs no tool. */
+/** The same of whatever else could end the server, and needs no tool; `what` it is, in words. */
 export function openSparing(
   parts: Omit<ContainmentParts, 'host'> & { readonly host: Pick<Host, 'isThisHost'> },
+  what: string,
 ): (server: string | null) => Promise<Capability> {
   const { host, allowContainment, tied } = parts
   // Asked once: names cannot be resolved by a host that is isolated, and a server that moves here brings another start.
@@ -40,7 +40,7 @@ export function openSparing(
   }
   return async (server) => {
     if (allowContainment) return { able: true }
-    return tied || (server !== null && (await isHere(server))) ? own : { able: true }
+    return tied || (server !== null && (await isHere(server))) ? ownTo(what) : { able: true }
   }
 }
 

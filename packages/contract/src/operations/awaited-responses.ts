@@ -5,11 +5,7 @@ import type { Operation } from '../operation.ts'
 import type { Permission } from '../permissions.ts'
 
 /** Types of the reference that no agent does yet. They are refused once everything else about the request is right. */
-export const awaitedTypes = [
-  'RestrictCodeExecution',
-  'UnrestrictCodeExecution',
-  'Offboard',
-] as const
+export const awaitedTypes = ['RestrictCodeExecution', 'UnrestrictCodeExecution', 'Offboard'] as const
 export type AwaitedType = (typeof awaitedTypes)[number]
 
 const commented = { Comment: Type.String(), ...about }

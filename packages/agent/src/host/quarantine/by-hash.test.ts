@@ -227,23 +227,17 @@ describe('files', () => {
     }))
 })
 
-const line = (
-  id: number,
-  device: string,
-  root: string,
-  place: string,
-  type = 'ext4',
-  options = 'rw',
-): string => `${id} 1 ${device} ${root} ${place} ${options},relatime shared:1 - ${type} /dev/x rw`
+const line = (device: string, root: string, place: string, type = 'ext4'): string =>
+  `7 1 ${device} ${root} ${place} ${type === 'squashfs' ? 'ro' : 'rw'},relatime shared:1 - ${type} /dev/x rw`
 
 test('of several mounts that show the same files one is looked through', () => {
   const all = mountsIn(
     [
-      line(1, '8:1', '/', '/'),
-      line(2, '8:1', '/var/data', '/bound'),
-      line(3, '0:7', '/', '/a\\040b', 'tmpfs'),
-      line(4, '8:2', '/inner', '/only', 'ext4', 'ro'),
-      line(5, '8:1', '/', '/again'),
+      line('8:1', '/', '/'),
+      line('8:1', '/var/data', '/bound'),
+      line('0:7', '/', '/a\\040b', 'tmpfs'),
+      line('8:2', '/inner', '/only', 'squashfs'),
+      line('8:1', '/', '/again'),
     ].join('\n'),
   )
   assert.deepEqual(
@@ -251,7 +245,7 @@ test('of several mounts that show the same files one is looked through', () => {
     [
       ['/', 'ext4', false],
       ['/a b', 'tmpfs', false],
-      ['/only', 'ext4', true],
+      ['/only', 'squashfs', true],
     ],
   )
 })

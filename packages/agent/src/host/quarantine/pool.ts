@@ -36,7 +36,39 @@ export function openPool(
   looked: (looked: Looked) => void,
 ): Pool {
   const stop = new Int32Array(new SharedArrayBuffer(4))
-  const count = Math.max(2, Math.min(mostThreads, availableParallelism()))
+  const crew = openCrew({ sha1, size, stop }, looked)
+  let batch: Uint8Array[] = []
+  const send = async (): Promise<void> => {
+    const paths = batch
+    batch = []
+    const worker = await crew.taken()
+    worker.postMessage({ paths } satisfies Batch)
+  }
+  return {
+    add: async (path) => {
+      batch.push(path)
+      if (batch.length === batchSize) await send()
+    },
+    drained: async () => {
+      if (batch.length > 0) await send()
+      const all = await Promise.all(crew.workers.map(() => crew.taken()))
+      for (const worker of all) crew.release(worker)
+    },
+    close: async () => {
+      Atomics.store(stop, 0, 1)
+      await Promise.all(crew.workers.map((worker) => worker.terminate()))
+    },
+  }
+}
+
+interface Crew {
+  readonly workers: readonly Worker[]
+  /** One that has nothing to do, as soon as there is one. Rejects where a thread has died. */
+  readonly taken: () => Promise<Worker>
+  readonly release: (worker: Worker) => void
+}
+
+function openCrew(workerData: WorkerData, looked: (looked: Looked) => void): Crew {
   const died = Promise.withResolvers<never>()
   died.promise.catch(() => undefined)
   const free: Worker[] = []
@@ -46,8 +78,8 @@ export function openPool(
     if (next === undefined) free.push(worker)
     else next(worker)
   }
+  const count = Math.max(2, Math.min(mostThreads, availableParallelism()))
   const workers = Array.from({ length: count }, () => {
-    const workerData: WorkerData = { sha1, size, stop }
     const worker = new Worker(new URL('./hash-worker.ts', import.meta.url), { workerData })
     worker.on('message', (said: Looked) => {
       looked(said)
@@ -63,26 +95,5 @@ export function openPool(
       ? Promise.race([new Promise<Worker>((resolve) => waiting.push(resolve)), died.promise])
       : Promise.resolve(worker)
   }
-  let batch: Uint8Array[] = []
-  const send = async (): Promise<void> => {
-    const paths = batch
-    batch = []
-    const worker = await taken()
-    worker.postMessage({ paths } satisfies Batch)
-  }
-  return {
-    add: async (path) => {
-      batch.push(path)
-      if (batch.length === batchSize) await send()
-    },
-    drained: async () => {
-      if (batch.length > 0) await send()
-      const all = await Promise.all(workers.map(taken))
-      for (const worker of all) release(worker)
-    },
-    close: async () => {
-      Atomics.store(stop, 0, 1)
-      await Promise.all(workers.map((worker) => worker.terminate()))
-    },
-  }
+  return { workers, taken, release }
 }
