@@ -174,6 +174,33 @@ describe.skipIf(!needs('root'))('a quarantine', () => {
       assert.deepEqual(stepOf(outcome).quarantined, { files: [], killed: [] })
     }))
 
+  test('of a copy of a program of a package fails before anything is killed', () =>
+    staged(async ({ parts, id, evil, start, order }) => {
+      const child = await start()
+      const twin = '/usr/bin/evil-utils'
+      Object.assign(parts.host.byHash, {
+        files: (where: string, { size }: { size: number }) => {
+          assert.deepEqual([where, size], ['programs', readFileSync(evil).length])
+          return Promise.resolve({
+            found: [{ path: Buffer.from(twin), inode: '1:1', size }],
+            isThrough: true,
+          })
+        },
+        whosePackage: (paths: readonly Uint8Array[]) =>
+          Promise.resolve(
+            paths.some((path) => Buffer.from(path).toString() === twin)
+              ? `${twin} belongs to a package`
+              : null,
+          ),
+      })
+      await order()
+      const outcome = await parts.outcome(id)
+      assert.equal(outcomeOf(outcome), 'failed')
+      assert.match(wordsOf(outcome), /evil-utils belongs to a package/)
+      assert.equal(child.signalCode, null)
+      assert.equal(existsSync(evil), true)
+    }))
+
   test('that is forced takes a file whosever it is', () =>
     staged(async ({ parts, id, evil, order }) => {
       Object.assign(parts.host.byHash, { whosePackage: () => Promise.resolve('it belongs to a package') })
@@ -254,7 +281,8 @@ const heldBefore = (part: string, call: string, held: ReturnType<typeof gate>): 
             const value: unknown = Reflect.get(target, key)
             if (key !== call || typeof value !== 'function') return value
             return async (...args: unknown[]) => {
-              await held.wait()
+              // What is looked at before anything is killed is not the search.
+              if (args[0] !== 'programs') await held.wait()
               return Reflect.apply(value, target, args) as unknown
             }
           },

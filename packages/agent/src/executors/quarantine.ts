@@ -29,6 +29,12 @@ export const quarantine: Executor = ({ parameters, runLimitMs }) =>
 const ofNothing = 'da39a3ee5e6b4b0d3255bfef95601890afd80709'
 /** What is started anew after so many times is started by something else, which has to be stopped first. */
 const mostPasses = 20
+/** What is told of what could not be put back; the list of what lies in quarantine has the rest. */
+const mostResidues = 500
+/** Names of one file that are told; all of them go. */
+const mostNames = 20
+/** For a look at the programs of a host, of one size. */
+const twinsWithinMs = 60_000
 
 const step = (asked: QuarantineParameters, limitMs: number): Step => ({
   limitMs,
@@ -108,6 +114,7 @@ async function stopAll(run: Run, asked: QuarantineParameters): Promise<number | 
     size = running[0]?.size ?? size
     const paths = running.map(({ path }) => path).filter((path) => path !== null)
     await refusePackaged(run, asked, [...paths, ...running.map(({ shown }) => formerOf(shown))])
+    if (pass === 0 && !asked.packaged) await refuseTwin(run, asked, size)
     await killAll(run, asked.sha1, running)
     for (const path of new Map(paths.map((one) => [Buffer.from(one).toString('latin1'), one])).values())
       await take(run, asked.sha1, path)
@@ -127,6 +134,22 @@ async function refusePackaged(
     throw new CannotBeDone(
       `${whose} and is not taken away; a server with quarantinePackaged: true has it taken all the same`,
     )
+}
+
+/** What runs may be a copy of a program that belongs to a package: that would be found after the killing. */
+async function refuseTwin(run: Run, asked: QuarantineParameters, size: number | null): Promise<void> {
+  const searched = await run.host.byHash.files('programs', {
+    sha1: asked.sha1,
+    size,
+    signal: run.signal,
+    withinMs: twinsWithinMs,
+    look: (_share, line) => run.look(null, line),
+  })
+  await refusePackaged(
+    run,
+    asked,
+    searched.found.map(({ path }) => path),
+  )
 }
 
 /** What it is about to stop is on disk before it is stopped, and what it is about to kill before it is killed. */
@@ -220,7 +243,7 @@ async function putBack(run: Run): Promise<Undone> {
   for (const { id } of (await kept.list(run.offer.id)).toReversed())
     residues.push(...(await kept.putBack(id)))
   const { quarantined } = await reportOf(run)
-  return { isChanged: true, residues, quarantined }
+  return { isChanged: true, residues: residues.slice(0, mostResidues), quarantined }
 }
 
 type Report = Pick<Found, 'errors' | 'result'> & { readonly quarantined: Quarantined }
@@ -251,7 +274,7 @@ const beyond = (what: string, count: number): readonly string[] =>
 
 const toFile = ({ id, names, size }: Item): Quarantined['files'][number] => ({
   id,
-  paths: names.slice(0, maxQuarantined).map(textOf),
+  paths: names.slice(0, mostNames).map(textOf),
   size,
 })
 

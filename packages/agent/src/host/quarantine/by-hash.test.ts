@@ -9,6 +9,7 @@ import {
   linkSync,
   mkdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -190,7 +191,7 @@ describe('files', () => {
     inScratch(async ({ near }) => {
       writeFileSync(join(near, 'one'), content)
       const found = async (size: number) =>
-        pathsOf(await searcher([near]).files('quick', search(sha1, { size })))
+        pathsOf(await searcher([near]).files('full', search(sha1, { size })))
       assert.deepEqual(await found(content.length), [join(near, 'one')])
       assert.deepEqual(await found(content.length + 1), [])
     }))
@@ -229,6 +230,18 @@ describe('files', () => {
 
 const line = (device: string, root: string, place: string, type = 'ext4'): string =>
   `7 1 ${device} ${root} ${place} ${type === 'squashfs' ? 'ro' : 'rw'},relatime shared:1 - ${type} /dev/x rw`
+
+test('a program of the system is found where packages put programs', async () => {
+  const everywhere = openByHash({
+    except: '/nowhere',
+    within: null,
+    startingPlaces: () => Promise.resolve([]),
+  })
+  const path = realpathSync('/bin/sleep')
+  const content = readFileSync(path)
+  const searched = await everywhere.files('programs', search(sha1Of(content), { size: content.length }))
+  assert.ok(pathsOf(searched).includes(path))
+})
 
 test('of several mounts that show the same files one is looked through', () => {
   const all = mountsIn(

@@ -35,7 +35,7 @@ const leftOf = (record: ItemRecord, left: readonly string[]): ItemRecord =>
     : { ...record, names: left, kept: left.length, links: left.length }
 
 const residueOf = ({ id }: ItemRecord, path: Name, words: string): string =>
-  `${shown(path)} is not back: ${words}. The file stays in quarantine as ${id} (countermand-agent quarantine restore ${id})`
+  `${shown(path).slice(0, 3000)} is not back: ${words}. The file stays in quarantine as ${id} (countermand-agent quarantine restore ${id})`
 
 /** Null where the name is back, or was never taken. */
 async function backFrom(

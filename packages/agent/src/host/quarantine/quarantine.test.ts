@@ -264,3 +264,24 @@ describe.skipIf(!needs('root') || !needs('unshare'))('a quarantine whose disk is
       return Promise.resolve()
     }))
 })
+
+test.skipIf(!needs('root') || !needs('unshare'))(
+  'a file that is seen through another mount of the same file system is taken, by a copy',
+  () =>
+    inScratch(async ({ folder, near }) => {
+      const [path, bound] = [join(near, 'evil'), join(near, '../bound')]
+      mkdirSync(bound)
+      makeFile(path)
+      const mounted = `mount --bind '${near}' '${bound}' && exec "$@"`
+      const inside = ['unshare', '--mount', 'sh', '-c', mounted, '-']
+      const seen = Buffer.from(join(bound, 'evil')).toString('base64')
+      const { value, error } = inChild(['take', folder, seen, sha1], inside)
+      assert.deepEqual(readdirSync(near), [], error)
+      const items = await openQuarantine({ folder }).list()
+      assert.deepEqual(
+        items.map(({ id, state }) => [id, state]),
+        [[value, 'kept']],
+      )
+      assert.deepEqual(readdirSync(folder), [value])
+    }),
+)

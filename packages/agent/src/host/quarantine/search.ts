@@ -4,7 +4,7 @@ import { onOwnDisks } from '../scanner.ts'
 import { eachOnce, mounts, type Mount } from './mounts.ts'
 import { shown } from './names.ts'
 import { openPool } from './pool.ts'
-import type { ByHash, FoundFile, Name, Search, Searched } from './types.ts'
+import type { ByHash, FoundFile, Name, Search, Searched, Where } from './types.ts'
 import { filesBelow, keyOf } from './walk.ts'
 
 export interface SearchOptions {
@@ -20,15 +20,30 @@ export function openSearch(options: SearchOptions): ByHash['files'] {
   return async (where, search) => {
     const all = await mounts()
     const { except, within } = options
-    const places =
-      within !== null
-        ? within.map((place) => Buffer.from(place))
-        : where === 'quick'
-          ? (await options.startingPlaces()).map((place) => Buffer.from(place))
-          : ownDisks(all)
+    const places = await placesOf(where, options, all)
+    if (places.length === 0) return { found: [], files: 0, isThrough: true }
     const mounted = new Set(all.map(({ place }) => keyOf(place)))
     const total = where === 'full' && within === null ? await filesOn(places) : null
     return look(places, { mounted, except: Buffer.from(except) }, search, total)
+  }
+}
+
+const programs = ['/usr/bin', '/usr/sbin', '/bin', '/sbin', '/usr/lib', '/usr/libexec']
+
+/** Where it is said in which places to look, everything is in those. */
+async function placesOf(
+  where: Where,
+  { within, startingPlaces }: SearchOptions,
+  all: readonly Mount[],
+): Promise<readonly Name[]> {
+  if (within !== null) return where === 'full' ? within.map((place) => Buffer.from(place)) : []
+  switch (where) {
+    case 'programs':
+      return programs.map((place) => Buffer.from(place))
+    case 'quick':
+      return (await startingPlaces()).map((place) => Buffer.from(place))
+    case 'full':
+      return ownDisks(all)
   }
 }
 

@@ -31,6 +31,9 @@ export interface RunningFrom {
 /** One process as it is written down. */
 export type Mark = Pick<RunningFrom, 'pid' | 'startedAt' | 'wasStopped'>
 
+/** Where packages put programs; where malware starts from; every file system of this host's own disks. */
+export type Where = 'programs' | 'quick' | 'full'
+
 export interface Search {
   readonly sha1: string
   /** Of the one file that is looked for, where it is known: others are not read. */
@@ -68,8 +71,8 @@ export interface ByHash {
   kill(mark: Mark): Promise<void>
   /** Is it still the same process, and alive? */
   isAlive(mark: Mark): boolean
-  /** Plain files with that hash: in the places that malware starts from, or on every file system of this host's own disks. */
-  files(where: 'quick' | 'full', search: Search): Promise<Searched>
+  /** Plain files with that hash. */
+  files(where: Where, search: Search): Promise<Searched>
   /** Of these paths the first that belongs to an installed package, in plain words; null where none does. */
   whosePackage(paths: readonly Name[]): Promise<string | null>
 }
