@@ -4,22 +4,13 @@
  */
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import {
-  appendFileSync,
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-} from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { News, Offer } from '@countermand/contract'
 import { test } from 'vitest'
 import { needs } from '../../../../test/needs.ts'
-import { lookAt, sha1Of } from '../host/quarantine/testing/scratch.ts'
+import { lookAt, makeProgram, stateOf } from '../host/quarantine/testing/scratch.ts'
 import { listHeld } from '../orders.ts'
 import { Machine, inFolder, newId, until } from '../testing/fakes.ts'
 import { Life, type Fate } from '../testing/life.ts'
@@ -55,16 +46,14 @@ async function tell(isCancelled: boolean, fate: Fate | null): Promise<readonly s
     const [folder, place] = [join(own, 'agent'), join(own, 'place')]
     for (const each of [folder, place]) mkdirSync(each)
     const evil = join(place, 'evil')
-    copyFileSync('/bin/sleep', evil)
-    appendFileSync(evil, randomBytes(16))
-    chmodSync(evil, 0o755)
+    const sha1 = makeProgram(evil)
     const before = lookAt(evil)
     const child = spawn(evil, ['60'], { stdio: 'ignore' })
     await once(child, 'spawn')
     try {
       const machine = new Machine()
       machine.searchIn = [place]
-      const offer = offerOf(newId(), sha1Of(readFileSync(evil)))
+      const offer = offerOf(newId(), sha1)
       const first = await openParts(folder, machine, { wrap: life.wrap })
       const survived = await life.survives(play(first, offer, isCancelled))
       assert.equal(survived, fate === null)
@@ -102,9 +91,6 @@ async function play(parts: Parts, offer: Offer, isCancelled: boolean): Promise<v
   await parts.order({ cancels: [offer.id] })
   await until('its end', () => parts.told(offer.id).some(({ kind }) => kind === 'reverted'))
 }
-
-const stateOf = (pid: number | undefined): string =>
-  /\) (\S)/.exec(readFileSync(`/proc/${pid ?? 0}/stat`, 'utf8'))?.[1] ?? ''
 
 const ofWork = ['journal.promise', 'byHash.freeze', 'byHash.kill', 'quarantine.take', 'journal.conclude']
 const ofCancel = ['journal.takeCancel', 'quarantine.putBack', 'journal.conclude']

@@ -1,11 +1,8 @@
 /** Stop and quarantine, whole: real processes and files, an agent without a server, orders given by hand. */
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
-  appendFileSync,
-  chmodSync,
   copyFileSync,
   existsSync,
   linkSync,
@@ -19,7 +16,7 @@ import { join } from 'node:path'
 import type { CommandOutcome, News } from '@countermand/contract'
 import { describe, test } from 'vitest'
 import { needs } from '../../../../test/needs.ts'
-import { lookAt, sha1Of } from '../host/quarantine/testing/scratch.ts'
+import { lookAt, makeProgram, sha1Of, stateOf as letterOf } from '../host/quarantine/testing/scratch.ts'
 import { Machine, inFolder, newId, until } from '../testing/fakes.ts'
 import { openParts, type Parts, type PartsOptions } from '../testing/parts.ts'
 
@@ -45,10 +42,7 @@ const staged = (play: (stage: Stage) => Promise<void>, options: PartsOptions = {
     const [folder, place] = [join(own, 'agent'), join(own, 'place')]
     for (const each of [folder, place]) mkdirSync(each)
     const evil = join(place, 'evil')
-    copyFileSync('/bin/sleep', evil)
-    appendFileSync(evil, randomBytes(16))
-    chmodSync(evil, 0o4755)
-    const sha1 = sha1Of(readFileSync(evil))
+    const sha1 = makeProgram(evil, 0o4755)
     const machine = new Machine()
     machine.searchIn = [place]
     const started: ChildProcess[] = []
@@ -86,8 +80,7 @@ const stepOf = (news: News): CommandOutcome => {
 const wordsOf = (news: News): string => stepOf(news).errors.join('\n')
 const outcomeOf = (news: News): string => (news.kind === 'finished' ? news.outcome : news.kind)
 const isDead = ({ signalCode }: ChildProcess): boolean => signalCode === 'SIGKILL'
-const stateOf = ({ pid }: ChildProcess): string =>
-  /\) (\S)/.exec(readFileSync(`/proc/${pid ?? 0}/stat`, 'utf8'))?.[1] ?? ''
+const stateOf = ({ pid }: ChildProcess): string => letterOf(pid)
 
 describe.skipIf(!needs('root'))('a quarantine', () => {
   test('kills what runs from the file, takes it away under all its names, and tells both', () =>

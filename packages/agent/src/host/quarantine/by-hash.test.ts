@@ -2,19 +2,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  appendFileSync,
-  chmodSync,
-  copyFileSync,
-  linkSync,
-  mkdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { randomBytes } from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'vitest'
 import { needs } from '../../../../../test/needs.ts'
@@ -22,18 +10,10 @@ import { findProcess } from '../scope/processes.ts'
 import { openByHash } from './by-hash.ts'
 import { eachOnce, mountsIn } from './mounts.ts'
 import { whosePackage } from './packages.ts'
-import { inScratch, sha1Of } from './testing/scratch.ts'
+import { inScratch, makeProgram, sha1Of, stateOf } from './testing/scratch.ts'
 import type { ByHash, Search, Searched } from './types.ts'
 
 const none = new AbortController().signal
-
-/** A program that nobody else has: the system's sleep, and something behind it. */
-function makeProgram(path: string): string {
-  copyFileSync('/bin/sleep', path)
-  appendFileSync(path, randomBytes(16))
-  chmodSync(path, 0o755)
-  return sha1Of(readFileSync(path))
-}
 
 async function withProgram(
   play: (made: {
@@ -59,9 +39,6 @@ async function withProgram(
     for (const child of started) child.kill('SIGKILL')
   })
 }
-
-const stateOf = (pid: number | undefined): string =>
-  /\) (\S)/.exec(readFileSync(`/proc/${pid ?? 0}/stat`, 'utf8'))?.[1] ?? ''
 
 describe.skipIf(!needs('root'))('what runs', () => {
   test('is found by the hash of its executable, with where that is', () =>

@@ -1,7 +1,18 @@
 /** Files to be taken away in tests: each in a folder of its own, on the quarantine's file system or on another one. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { createHash, randomBytes } from 'node:crypto'
+import {
+  appendFileSync,
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -29,6 +40,18 @@ export async function inScratch(play: (scratch: Scratch) => Promise<void>): Prom
 }
 
 export const sha1Of = (content: string | Buffer): string => createHash('sha1').update(content).digest('hex')
+
+/** A program that nobody else has: the system's sleep, and something behind it. Its hash. */
+export function makeProgram(path: string, mode = 0o755): string {
+  copyFileSync('/bin/sleep', path)
+  appendFileSync(path, randomBytes(16))
+  chmodSync(path, mode)
+  return sha1Of(readFileSync(path))
+}
+
+/** The letter of a process in /proc: T where it is stopped. */
+export const stateOf = (pid: number | undefined): string =>
+  /\) (\S)/.exec(readFileSync(`/proc/${pid ?? 0}/stat`, 'utf8'))?.[1] ?? ''
 
 /** All that a file is beside its content, times to the nanosecond. */
 export function lookAt(path: Buffer | string): object {
