@@ -14,6 +14,8 @@ import { inScratch, makeProgram, sha1Of, stateOf } from './testing/scratch.ts'
 import type { ByHash, Search, Searched } from './types.ts'
 
 const none = new AbortController().signal
+/** Of what runs on this host: to hash it once is enough. */
+const known = new Map<string, string>()
 
 async function withProgram(
   play: (made: {
@@ -33,7 +35,10 @@ async function withProgram(
       await once(child, 'spawn')
       return child
     }
-    const byHash = openByHash({ except: folder, within: [near], startingPlaces: () => Promise.resolve([]) })
+    const byHash = openByHash(
+      { except: folder, within: [near], startingPlaces: () => Promise.resolve([]) },
+      known,
+    )
     await play({ byHash, path, sha1, start })
   }).finally(() => {
     for (const child of started) child.kill('SIGKILL')
@@ -121,7 +126,10 @@ describe.skipIf(!needs('root'))('what runs', () => {
 })
 
 describe.skipIf(!needs('root'))('what is never stopped', () => {
-  const byHash = openByHash({ except: '/nowhere', within: [], startingPlaces: () => Promise.resolve([]) })
+  const byHash = openByHash(
+    { except: '/nowhere', within: [], startingPlaces: () => Promise.resolve([]) },
+    known,
+  )
   test.each([
     ['this very agent', '/proc/self/exe', /this agent runs from it/],
     ['what this agent was started by', `/proc/${process.ppid}/exe`, /runs from it/],
