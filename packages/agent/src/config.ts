@@ -28,6 +28,8 @@ export interface Config {
   readonly signatures: string | null
   /** Where files are looked for by their hash; null for all own disks. */
   readonly searchIn: readonly string[] | null
+  /** Types of the file systems that a restriction covers; null for all that are this host's own. */
+  readonly restrictFileSystems: readonly string[] | null
 }
 
 export const usage = `countermand-agent [flags]            runs this device; each flag has a twin in the environment
@@ -43,6 +45,7 @@ countermand-agent quarantine list    says which files were taken away; quarantin
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --signatures DIR         COUNTERMAND_AGENT_SIGNATURES        for virus scans, instead of /var/lib/clamav
   --search-in DIR,…        COUNTERMAND_AGENT_SEARCH_IN         where quarantine looks for files, instead of all own disks
+  --restrict-file-systems TYPE,…  COUNTERMAND_AGENT_RESTRICT_FILE_SYSTEMS  what a restriction covers, instead of all local ones
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
 `
@@ -66,6 +69,7 @@ export function readConfig(
       'switch-off': word,
       signatures: word,
       'search-in': word,
+      'restrict-file-systems': word,
       tied: flag,
       pretend: flag,
       'allow-containment': flag,
@@ -74,6 +78,7 @@ export function readConfig(
   })
   const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
   const searchIn = values['search-in'] ?? env.COUNTERMAND_AGENT_SEARCH_IN ?? ''
+  const fileSystems = values['restrict-file-systems'] ?? env.COUNTERMAND_AGENT_RESTRICT_FILE_SYSTEMS ?? ''
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
   return {
     command: commandIn(positionals),
@@ -89,9 +94,12 @@ export function readConfig(
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),
     signatures: values.signatures ?? (env.COUNTERMAND_AGENT_SIGNATURES || null),
     searchIn: searchIn === '' ? null : searchIn.split(',').map((place) => resolve(place)),
-    switchedOff: switchedOff.split(',').filter((name) => name !== ''),
+    switchedOff: namesIn(switchedOff),
+    restrictFileSystems: fileSystems === '' ? null : namesIn(fileSystems),
   }
 }
+
+const namesIn = (list: string): string[] => list.split(',').filter((name) => name !== '')
 
 function commandIn([first, ...more]: readonly string[]): Command | 'run' {
   if (first === undefined) return 'run'

@@ -1,12 +1,18 @@
 /** A host that only pretends: nothing is started, nothing on the real one is touched. All else of the agent is real. */
 import { gzipSync } from 'node:zlib'
 import { hostWith, type Host } from '../host/host.ts'
+import { pretendExecution } from './execution.ts'
 import { pretendFirewall } from './firewall.ts'
 import { pretendByHash, pretendQuarantine } from './quarantine.ts'
 import { pretendScopes } from './scopes.ts'
 
 export function pretendHost(dataFolder: string): Host {
-  const real = hostWith({ scopes: pretendScopes(), firewall: pretendFirewall() }, dataFolder)
+  const standIns = {
+    scopes: pretendScopes(),
+    firewall: pretendFirewall(),
+    execution: pretendExecution(),
+  }
+  const real = hostWith(standIns, dataFolder)
   return {
     ...real,
     files: {

@@ -15,6 +15,7 @@ import {
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
 import type { Moment } from '../host/quarantine/types.ts'
+import { FakeExecution } from './execution.ts'
 import { FakeFirewall } from './firewall.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
 
@@ -148,6 +149,7 @@ export class Machine {
   /** What was done with scopes, in order. */
   readonly calls: string[] = []
   readonly firewall = new FakeFirewall()
+  readonly execution = new FakeExecution()
   /** Where files are looked for by their hash: nowhere, until a test says so. */
   searchIn: readonly string[] = []
   /** Called at each moment of a quarantine. */
@@ -186,6 +188,7 @@ export class Machine {
     this.seconds = 10
     this.calls.push('reboot')
     this.firewall.kernel = null
+    this.execution.isRestricted = false
     for (const scope of this.scopes.values())
       Object.assign(scope, { exists: false, isAlive: false, isFrozen: false })
     this.changed()
@@ -194,7 +197,7 @@ export class Machine {
   /** The host as one agent sees it, by its data folder. */
   host(folder: string): Host {
     return {
-      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall }, folder, {
+      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall, execution: this.execution }, folder, {
         searchIn: this.searchIn,
         known,
         moment: (moment) => this.moment(moment),
