@@ -24,6 +24,7 @@ export const hostTools = {
   unshare: { package: 'util-linux', probe: ['--net', 'true'] },
   clamscan: { package: 'clamav', probe: ['--version'] },
   openssl: { package: 'openssl', probe: ['version'] },
+  setfattr: { package: 'attr', probe: ['--version'] },
   curl: { package: 'curl', probe: ['--version'] },
   // For the system's own Python, whichever comes first on the path.
   msal: {

@@ -40,6 +40,7 @@ function lackOf(need: Need): string | null {
     case 'busybox':
     case 'clamscan':
     case 'openssl':
+    case 'setfattr':
     case 'curl':
     case 'msal':
     case 'strace':

@@ -13,6 +13,13 @@ export type Side = 'agent' | 'server'
 /** No round of scripts comes by these: `test/isolation/steps.test.ts` and `test/steps` die at each. */
 type Elsewhere =
   | `${Aspect}-${'candidate' | 'applied' | 'confirmed'}`
+  | 'processes-frozen'
+  | 'processes-killed'
+  | 'quarantine-promised'
+  | 'quarantine-copied'
+  | 'quarantine-aside'
+  | 'quarantine-kept'
+  | 'quarantine-back'
   | 'postures-off'
   | 'committed'
   | 'key-doomed'

@@ -1,12 +1,13 @@
-/** The four actions of the table: how each is issued, how it is held at a step, and how it is let go. */
+/** The actions of the table: how each is issued, how it is held at a step, and how it is let go. */
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { MachineAction } from '@countermand/contract'
 import { textOf } from '../end-to-end/beats.ts'
 import { processesWith } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
+import { endEvil, holdSearch, letGoSearch, makeEvil, placeTaken, startEvil, type Evil } from './quarantine.ts'
 import type { Stage } from './stage.ts'
 
 export interface Play {
@@ -15,6 +16,7 @@ export interface Play {
   readonly word: string
   /** For its script, and the file that it fetches. */
   readonly folder: string
+  readonly evil: Evil
   id: string
 }
 
@@ -36,7 +38,8 @@ n=0; while [ ! -e "$1/go" ] && [ $n -lt 1200 ]; do n=$((n + 1)); sleep 0.05; don
 
 export function openPlay(stage: Stage, number: number): Play {
   const word = `row${number}-${process.pid}`
-  const play = { stage, word, folder: stage.world.scratch(word), id: '' }
+  const evil = makeEvil(stage, word)
+  const play = { stage, word, folder: stage.world.scratch(word), evil, id: '' }
   writeFileSync(join(play.folder, 'wanted.bin'), randomBytes(size))
   mkdirSync(putFolder(play), { recursive: true })
   writeFileSync(join(putFolder(play), oldFile(play)), asItWas)
@@ -84,12 +87,15 @@ const issueScan = (play: Play): Promise<void> =>
   issue(play, 'runAntiVirusScan', { Comment: play.word, ScanType: 'Quick' })
 
 const issueOffboarding = (play: Play): Promise<void> => issue(play, 'offboard', { Comment: play.word })
+const issueQuarantine = (play: Play): Promise<void> =>
+  issue(play, 'StopAndQuarantineFile', { Comment: play.word, Sha1: play.evil.sha1 })
 
 export const issueBy: Readonly<Record<string, (play: Play) => Promise<void>>> = {
   response: issueResponse,
   package: issuePackage,
   scan: issueScan,
   offboard: issueOffboarding,
+  quarantine: issueQuarantine,
 }
 
 const seen = ({ stage, id }: Play, what: string, isSo: (action: MachineAction) => boolean) =>
@@ -156,6 +162,16 @@ const steps: Readonly<Record<string, (play: Play, issueIt: () => Promise<void>) 
     await seen(play, 'scanning', ({ countermand }) => countermand.phase === 'running')
     await until('the scanner to run', () => processesWith(play.stage.signatures).length > 1)
   },
+  searching: async (play, issueIt) => {
+    holdSearch(play.evil)
+    await issueIt()
+    await seen(play, 'its search', ({ countermand }) => countermand.phase === 'running')
+    await until('the search', () => isRead(play))
+  },
+  'with what runs stopped': (play, issueIt) => dyingWithEvil(play, issueIt, 'processes-frozen'),
+  'with what ran killed': (play, issueIt) => dyingWithEvil(play, issueIt, 'processes-killed'),
+  'with its file on its way': (play, issueIt) => dyingWithEvil(play, issueIt, 'quarantine-aside'),
+  'with its file in quarantine': (play, issueIt) => dyingWithEvil(play, issueIt, 'quarantine-kept'),
   over: async (play, issueIt) => {
     await issueIt()
     letGo(play)
@@ -182,8 +198,28 @@ async function dying(play: Play, issueIt: () => Promise<void>, point: string): P
   await play.stage.world.device.program.gone()
 }
 
+async function dyingWithEvil(play: Play, issueIt: () => Promise<void>, point: string): Promise<void> {
+  await startEvil(play.evil)
+  await dying(play, issueIt, point)
+}
+
+/** The agent has the long file open. */
+function isRead({ stage, evil }: Play): boolean {
+  const open = `/proc/${stage.world.device.program.pid}/fd`
+  return readdirSync(open).some((fd) => linkOf(`${open}/${fd}`) === evil.long)
+}
+
+function linkOf(path: string): string {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return ''
+  }
+}
+
 /** Nothing is held any more. */
-export function letGo({ stage, folder }: Play): void {
+export function letGo({ stage, folder, evil }: Play): void {
+  letGoSearch(evil)
   if (existsSync(folder)) writeFileSync(join(folder, 'go'), '')
   stage.hold(false)
 }
@@ -192,6 +228,9 @@ export function restore(play: Play): void {
   play.stage.proxy.set({ is: 'open' })
   letGo(play)
 }
+
+/** What a row has started. */
+export const endPlay = ({ evil }: Play): void => endEvil(evil)
 
 const agentDies = ({ stage }: Play): Promise<void> => stage.world.device.program.kill()
 const serverDies = ({ stage }: Play): Promise<void> => stage.world.server.kill()
@@ -226,6 +265,10 @@ export const between: Readonly<Record<string, (play: Play) => Promise<readonly n
     const place = join(putFolder(play), oldFile(play))
     writeFileSync(`${place}.strange`, strangers)
     renameSync(`${place}.strange`, place)
+    return [await cancel(play)]
+  },
+  'a stranger’s file in its place, a cancel': async (play) => {
+    writeFileSync(play.evil.path, placeTaken)
     return [await cancel(play)]
   },
   'a cut of the connection': async ({ stage }) => {

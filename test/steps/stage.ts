@@ -16,6 +16,8 @@ export interface Stage {
   arm(point: string | null): void
   /** In the command line of the scanner. */
   readonly signatures: string
+  /** The only place where files are looked for by their hash. */
+  readonly searched: string
   close(): Promise<void>
 }
 
@@ -27,6 +29,8 @@ export async function openStage(serverFlags: readonly string[] = []): Promise<St
   const own = mkdtempSync(join(tmpdir(), 'countermand-stage-'))
   const held = join(own, 'held')
   const signatures = join(own, 'signatures')
+  const searched = join(own, 'searched')
+  mkdirSync(searched)
   const mounts = await openMounts()
   for (const program of [asked, scanner]) holdable(mounts, { program, own, held })
   writeSignatures(signatures)
@@ -36,8 +40,15 @@ export async function openStage(serverFlags: readonly string[] = []): Promise<St
   const world = await openWorld({
     ...route,
     serverFlags: [...(route.serverFlags ?? []), ...serverFlags],
-    // The server is on this host too; nobody isolates anything here.
-    agentFlags: [...(route.agentFlags ?? []), '--signatures', signatures, '--allow-containment'],
+    agentFlags: [
+      ...(route.agentFlags ?? []),
+      '--signatures',
+      signatures,
+      // The server is on this host: without leave nothing of it is stopped, taken away or offboarded.
+      '--allow-containment',
+      '--search-in',
+      searched,
+    ],
     around: (folder) => [
       ...(route.around?.(folder) ?? []),
       ...mounts.inside,
@@ -49,6 +60,7 @@ export async function openStage(serverFlags: readonly string[] = []): Promise<St
     world,
     proxy,
     signatures,
+    searched,
     hold: (isHeld) => (isHeld ? writeFileSync(held, '') : rmSync(held, { force: true })),
     arm: (point) => (armed = point),
     close: async () => {

@@ -15,6 +15,7 @@ import {
   asItWas,
   between,
   bringTo,
+  endPlay,
   issueBy,
   newFile,
   oldFile,
@@ -24,6 +25,7 @@ import {
   strangers,
   type Play,
 } from './actions.ts'
+import { assertEvilLeft } from './quarantine.ts'
 import { openStage, type Stage } from './stage.ts'
 import { rowsToPlay, type Row } from './table.ts'
 
@@ -52,6 +54,7 @@ describe.skipIf(!isAble).each(groups.filter(([, , some]) => some.length > 0))(
     afterEach(async () => {
       const { world } = stage
       restore(play)
+      endPlay(play)
       if (!isUp(() => world.server.pid)) await world.startServer()
       if (isGone(play)) await world.enrolAgain()
       if (!isUp(() => world.device.program.pid)) await world.device.start()
@@ -118,14 +121,9 @@ async function assertLeft(row: Row, play: Play, action: MachineAction): Promise<
   assert.equal(existsSync(join(groupsOf(world.device.dataFolder) ?? '', play.id)), false, 'a group is left')
 
   assert.equal(isGone(play), false, 'it has no identity any more')
-  const place = (name: string): string => join(putFolder(play), name)
-  const isPut = row.left === 'files'
-  assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
-  const expectedText = row.left === 'residue' ? strangers : isPut ? 'as it is put' : asItWas
-  assert.equal(textIn(place(oldFile(play))), expectedText)
-  if (row.left === 'residue') assert.equal(textIn(place(`${oldFile(play)}.former`)), asItWas)
-  const others = readdirSync(putFolder(play)).filter((name) => name.includes(play.word))
-  assert.equal(others.length, row.left === 'nothing' || row.left === 'result' ? 1 : 2, others.join())
+  if (row.action === 'quarantine')
+    await assertEvilLeft(row, play.evil, action, join(world.device.dataFolder, 'quarantine'))
+  else assertPlaces(row, play)
 
   // All of it that the device kept for itself goes once the server has heard.
   await until(
@@ -159,6 +157,18 @@ async function assertGone(play: Play, secret: string): Promise<void> {
   const holding = filesBelow(dataFolder).filter((file) => textIn(file).includes(secret))
   assert.deepEqual(holding, [], 'a file has the key')
   assert.ok(existsSync(join(dataFolder, 'journal', play.id, 'outcome.json')))
+}
+
+/** Files that were put, or not, and what was there before. */
+function assertPlaces(row: Row, play: Play): void {
+  const place = (name: string): string => join(putFolder(play), name)
+  const isPut = row.left === 'files'
+  assert.equal(existsSync(place(newFile(play))), isPut, 'the file that is new')
+  const expectedText = row.left === 'residue' ? strangers : isPut ? 'as it is put' : asItWas
+  assert.equal(textIn(place(oldFile(play))), expectedText)
+  if (row.left === 'residue') assert.equal(textIn(place(`${oldFile(play)}.former`)), asItWas)
+  const others = readdirSync(putFolder(play)).filter((name) => name.includes(play.word))
+  assert.equal(others.length, row.left === 'nothing' || row.left === 'result' ? 1 : 2, others.join())
 }
 
 /** How many results there should be; and that they are what they should be. */

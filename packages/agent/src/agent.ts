@@ -235,12 +235,13 @@ function capabilitiesFor(options: AgentOptions, server: string | null): () => Pr
   }
   return async () => {
     const scanner = await host.scanner.find()
-    const { isolation, restriction, offboarding } = await containment(server)
+    const { isolation, restriction, offboarding, quarantine } = await containment(server)
     const capabilities: Record<ActionType, Capability> = {
       LiveResponse: { able: true, commands: ['PutFile', 'RunScript', 'GetFile'] },
       CollectInvestigationPackage: { able: true },
       RunAntiVirusScan:
         'lack' in scanner ? { able: false, why: 'missing_tool', detail: scanner.lack } : { able: true },
+      StopAndQuarantineFile: quarantine,
       Isolate: isolation,
       Unisolate: isolation,
       RestrictCodeExecution: restriction,

@@ -5,6 +5,8 @@ import { commands, type Command } from './posture/commands.ts'
 export interface Config {
   /** What is asked for at once, instead of running a device. */
   readonly command: Command | 'run'
+  /** What follows the command. */
+  readonly words: readonly string[]
   /** To `release`, as the server has signed it. */
   readonly answer: string | null
   readonly dataFolder: string
@@ -24,6 +26,8 @@ export interface Config {
   readonly switchedOff: readonly string[]
   /** Signatures for the virus scanner, if not the distribution's. */
   readonly signatures: string | null
+  /** Where files are looked for by their hash; null for all own disks. */
+  readonly searchIn: readonly string[] | null
   /** Types of the file systems that a restriction covers; null for all that are this host's own. */
   readonly restrictFileSystems: readonly string[] | null
 }
@@ -32,6 +36,7 @@ export const usage = `countermand-agent [flags]            runs this device; eac
 countermand-agent status [flags]     says what stands on this host, and why
 countermand-agent release [flags]    lifts what stands, by an answer that the server has signed: --answer TEXT, or a line of input
 countermand-agent restore [flags]    puts back what stands and ends, for a start before the network is up
+countermand-agent quarantine list    says which files were taken away; quarantine restore ID puts one back where it was
   --data DIR               COUNTERMAND_AGENT_DATA              default /var/lib/countermand-agent
   --enrol TOKEN            COUNTERMAND_AGENT_ENROL             one-time token, for the first start
   --again                                                      with --enrol: a new key for the same device
@@ -39,6 +44,7 @@ countermand-agent restore [flags]    puts back what stands and ends, for a start
   --ca FILE                COUNTERMAND_AGENT_CA                what to trust instead of the CA that the token has brought
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --signatures DIR         COUNTERMAND_AGENT_SIGNATURES        for virus scans, instead of /var/lib/clamav
+  --search-in DIR,…        COUNTERMAND_AGENT_SEARCH_IN         where quarantine looks for files, instead of all own disks
   --restrict-file-systems TYPE,…  COUNTERMAND_AGENT_RESTRICT_FILE_SYSTEMS  what a restriction covers, instead of all local ones
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
@@ -62,6 +68,7 @@ export function readConfig(
       ca: word,
       'switch-off': word,
       signatures: word,
+      'search-in': word,
       'restrict-file-systems': word,
       tied: flag,
       pretend: flag,
@@ -70,10 +77,12 @@ export function readConfig(
     },
   })
   const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
+  const searchIn = values['search-in'] ?? env.COUNTERMAND_AGENT_SEARCH_IN ?? ''
   const fileSystems = values['restrict-file-systems'] ?? env.COUNTERMAND_AGENT_RESTRICT_FILE_SYSTEMS ?? ''
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
   return {
     command: commandIn(positionals),
+    words: positionals.slice(1),
     answer: values.answer ?? null,
     dataFolder: resolve(values.data ?? env.COUNTERMAND_AGENT_DATA ?? '/var/lib/countermand-agent'),
     enrolmentToken: values.enrol ?? (env.COUNTERMAND_AGENT_ENROL || null),
@@ -84,6 +93,7 @@ export function readConfig(
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),
     signatures: values.signatures ?? (env.COUNTERMAND_AGENT_SIGNATURES || null),
+    searchIn: searchIn === '' ? null : searchIn.split(',').map((place) => resolve(place)),
     switchedOff: namesIn(switchedOff),
     restrictFileSystems: fileSystems === '' ? null : namesIn(fileSystems),
   }
@@ -94,7 +104,7 @@ const namesIn = (list: string): string[] => list.split(',').filter((name) => nam
 function commandIn([first, ...more]: readonly string[]): Command | 'run' {
   if (first === undefined) return 'run'
   const command = commands.find((each) => each === first)
-  if (command !== undefined && more.length === 0) return command
+  if (command !== undefined && (more.length === 0 || command === 'quarantine')) return command
   throw new Error(
     `There is no command ${[first, ...more].join(' ')}: it is one of ${commands.join(', ')}, or none.`,
   )

@@ -5,9 +5,8 @@
 import { existsSync } from 'node:fs'
 import { readFile, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { CommandOutcome, News, Offer } from '@countermand/contract'
+import { actions, type CommandOutcome, type News, type Offer } from '@countermand/contract'
 import { createExclusively, makeFolder, removeFolder, syncFolder, writeDurably } from './host/files.ts'
-import type { Put } from './host/put.ts'
 import { killPoint } from './kill-points.ts'
 import { Damaged } from './trouble.ts'
 
@@ -74,8 +73,8 @@ export interface Journal {
   /** A step is over, or is about to begin. */
   stand(id: string, stand: Stand): Promise<void>
   /** What a step that is about to act will have to take back. */
-  promise(id: string, index: number, put: Put): Promise<void>
-  promised(id: string, index: number): Promise<Put | null>
+  promise(id: string, index: number, what: object): Promise<void>
+  promised<Promised extends object>(id: string, index: number): Promise<Promised | null>
   conclude(id: string, outcome: News): Promise<void>
   /** Forgets an action but for a line that says how it ended. */
   drop(id: string): Promise<void>
@@ -150,8 +149,8 @@ const stepsIn = (
     await createExclusively(join(folderOf(id), 'asked.json'), JSON.stringify({ at }))
   },
   stand: (id, stand) => writeDurably(join(folderOf(id), 'stand.json'), JSON.stringify(stand)),
-  promise: (id, index, put) => writeDurably(promiseIn(folderOf(id), index), JSON.stringify(put)),
-  promised: (id, index) => readJson<Put>(promiseIn(folderOf(id), index)),
+  promise: (id, index, what) => writeDurably(promiseIn(folderOf(id), index), JSON.stringify(what)),
+  promised: (id, index) => readJson(promiseIn(folderOf(id), index)),
   conclude: (id, outcome) => writeDurably(join(folderOf(id), 'outcome.json'), JSON.stringify(outcome)),
 })
 
@@ -186,6 +185,13 @@ async function mend(folder: string): Promise<void> {
   const verdict: Verdict = { verdict: 'start', ...unknown, at: new Date().toISOString() }
   await createExclusively(join(folder, 'verdict.json'), JSON.stringify(verdict))
 }
+
+/** It has ended by itself, and what it did can be taken back. */
+export const isUndoable = ({ offer, outcome }: Record): boolean =>
+  outcome?.kind === 'finished' && actions[offer.type].reversible
+
+/** The cancel has come when it had ended by itself: it waits for what it did to be taken back. */
+export const isToBeUndone = (record: Record): boolean => record.cancelledAt !== null && isUndoable(record)
 
 /** A folder without an offer was never accepted: a crash came first, and the server will offer again. */
 async function readRecord(folder: string): Promise<Record | null> {

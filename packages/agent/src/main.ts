@@ -11,8 +11,9 @@ import { openFirewall } from './host/firewall/firewall.ts'
 import { bootId, bootSeconds } from './host/clock.ts'
 import { openHost } from './host/host.ts'
 import { FolderInUse, lockFolder } from './host/lock.ts'
+import { openQuarantine } from './host/quarantine/quarantine.ts'
 import { NotEnrolled, readIdentity } from './identity.ts'
-import { armKillPoint } from './kill-points.ts'
+import { armKillPoint, killPoint } from './kill-points.ts'
 import { carryOut, type Command } from './posture/commands.ts'
 import { pretendExecution } from './pretend/execution.ts'
 import { pretendFirewall } from './pretend/firewall.ts'
@@ -36,13 +37,7 @@ async function main(): Promise<void> {
   const name = nameOf(dataFolder)
   const host = config.pretend
     ? pretendHost(dataFolder)
-    : await openHost({
-        name,
-        dataFolder,
-        log,
-        signatures: config.signatures,
-        fileSystems: config.restrictFileSystems,
-      })
+    : await openHost({ ...config, name, log, moment: killPoint })
   log(host.scopes.description)
   try {
     await runAgent({ ...config, host, log }, leaving.signal)
@@ -59,7 +54,7 @@ const nameOf = (dataFolder: string): string =>
 
 /** Beside an agent that runs, or without one: so the folder is not locked. */
 async function runCommand(command: Command, config: Config): Promise<void> {
-  const { dataFolder, pretend, answer, server, restrictFileSystems: fileSystems } = config
+  const { dataFolder, pretend, answer, server, words, restrictFileSystems: fileSystems } = config
   const known = await readIdentity(dataFolder)
   const identity = known && { ...known, server: server ?? known.server }
   const name = nameOf(dataFolder)
@@ -68,8 +63,9 @@ async function runCommand(command: Command, config: Config): Promise<void> {
   const execution = pretend
     ? pretendExecution()
     : openExecution({ name, folder: folderOf('execution'), log, fileSystems })
-  const host = { firewall, execution, bootId, bootSeconds, now: () => new Date().toISOString() }
-  const parts = { dataFolder, identity, host, answer, input: process.stdin, say: log }
+  const quarantine = openQuarantine({ folder: folderOf('quarantine'), moment: killPoint })
+  const host = { firewall, execution, quarantine, bootId, bootSeconds, now: () => new Date().toISOString() }
+  const parts = { dataFolder, identity, host, answer, words, input: process.stdin, say: log }
   process.exitCode = await carryOut(command, parts)
 }
 

@@ -1,7 +1,7 @@
 /** Obeys a reply: cancels first, then permissions, then offers, then how the host stands, then what may be forgotten. Each is journalled first. */
 import type { Held, News, Reply } from '@countermand/contract'
 import type { Host } from './host/host.ts'
-import type { Journal, Record } from './journal.ts'
+import { isToBeUndone, isUndoable, type Journal, type Record } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 import type { NewsLog } from './news.ts'
 import type { OpenPostures } from './posture/open.ts'
@@ -55,7 +55,7 @@ async function cancel(
     if (ended !== null) await news.tell(ended)
     return
   }
-  if (record.outcome !== null)
+  if (record.outcome !== null && !isUndoable(record))
     return runner.holds(id) ? undefined : tellAgain({ news, retold }, record.outcome)
   if (record.cancelledAt !== null) return
   if (record.committed !== null) return cannotStop({ news, retold }, id)
@@ -74,6 +74,7 @@ async function cancel(
   const told = news.tell({ kind: 'cancel_acknowledged', action: id })
   // Not after it is told: in the journal already, the cancel would not be taken a second time.
   runner.cancel(id)
+  if (!runner.holds(id)) runner.take({ ...record, cancelledAt: at })
   await told
 }
 
@@ -119,6 +120,7 @@ async function letGo({ journal, news, runner, host }: OrderParts, id: string): P
   if (record === null) return journal.settle(id)
   // Kept: by it the next agent sees that this device has left, should this one not come to it.
   if (record.committed !== null) return
+  if (isToBeUndone(record)) return
   if (record.outcome !== null) return journal.drop(id)
   // The server has stopped waiting. The step that has begun goes on to its own end, and is told late; what has not is withdrawn, and
   // forgotten when that has been heard.

@@ -22,17 +22,8 @@ import {
   textOf,
   until,
 } from './testing/fakes.ts'
-import { Life, type Fate, type Steps } from './testing/life.ts'
+import { Life, taskSteps, type Fate } from './testing/life.ts'
 import { genesis, openParts, type Parts } from './testing/parts.ts'
-
-/** What changes the disk, the machine or the server. What only looks is no step. */
-const steps: Steps = {
-  journal: ['accept', 'decide', 'takeCancel', 'stand', 'promise', 'conclude', 'drop'],
-  news: ['tell', 'acknowledge'],
-  scopes: ['make', 'start', 'freeze', 'end'],
-  puts: ['put', 'takeBack'],
-  transfer: ['fetch', 'deliver'],
-}
 
 interface Story {
   readonly name: string
@@ -172,7 +163,7 @@ function assertChained(parts: Parts): void {
 
 /** One story, one death; returns the steps that were taken. */
 async function tell(story: Story, fate: Fate | null): Promise<readonly string[]> {
-  const life = new Life(steps, fate)
+  const life = new Life(taskSteps, fate)
   await inFolder(async (folder) => {
     const [machine, id] = [new Machine(), newId()]
     const isPutting = story.offer === several

@@ -1,5 +1,5 @@
 /** After a start: says again what may not have been heard, and takes up what was held. Open cancels come first. */
-import type { Journal } from './journal.ts'
+import { isToBeUndone, type Journal } from './journal.ts'
 import type { NewsLog } from './news.ts'
 import type { Runner } from './runner.ts'
 
@@ -19,7 +19,7 @@ export async function recover({
   )
   for (const record of cancelledFirst) {
     const { offer, outcome, verdict, cancelledAt } = record
-    if (outcome !== null) {
+    if (outcome !== null && !isToBeUndone(record)) {
       // What the disk does not take now is left to the runner, which waits for it.
       if (!news.isPending(offer.id, outcome.kind)) await news.tell(outcome).catch(() => runner.take(record))
       continue

@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Progress } from '@countermand/contract'
-import type { Record } from './journal.ts'
+import { isToBeUndone, type Record } from './journal.ts'
 import { beforeAnotherTry } from './patience.ts'
 import { openPermits } from './permits.ts'
 import type { RunnerParts, Stops } from './runner-parts.ts'
@@ -54,23 +54,31 @@ export function openRunner(parts: RunnerParts): Runner {
       await pause(lookMs, undefined, { signal })
     signal.throwIfAborted()
   }
+  const take = (record: Record): void => {
+    const { id } = record.offer
+    if (held.has(id)) return
+    const [cancelled, givenUp] = [new AbortController(), new AbortController()]
+    if (record.cancelledAt !== null) cancelled.abort()
+    const one: Held = { cancelled, givenUp, task: null, work: Promise.resolve() }
+    const stops = {
+      cancelled: cancelled.signal,
+      givenUp: givenUp.signal,
+      leaving: leaving.signal,
+      permits,
+      alone: (signal: AbortSignal) => alone(id, signal),
+    }
+    held.set(id, one)
+    one.work = carryOut(parts, record, stops, (task) => (one.task = task))
+      .finally(() => held.delete(id))
+      .then(() => again(id))
+  }
+  // A cancel that came when it was all but over.
+  const again = async (id: string): Promise<void> => {
+    const record = await parts.journal.find(id).catch(() => null)
+    if (record !== null && isToBeUndone(record) && !leaving.signal.aborted) take(record)
+  }
   return {
-    take: (record) => {
-      const { id } = record.offer
-      if (held.has(id)) return
-      const [cancelled, givenUp] = [new AbortController(), new AbortController()]
-      if (record.cancelledAt !== null) cancelled.abort()
-      const one: Held = { cancelled, givenUp, task: null, work: Promise.resolve() }
-      const stops = {
-        cancelled: cancelled.signal,
-        givenUp: givenUp.signal,
-        leaving: leaving.signal,
-        permits,
-        alone: (signal: AbortSignal) => alone(id, signal),
-      }
-      held.set(id, one)
-      one.work = carryOut(parts, record, stops, (task) => (one.task = task)).finally(() => held.delete(id))
-    },
+    take,
     holds: (id) => held.has(id),
     permit: permits.replace,
     cancel: (id) => end(held.get(id)?.cancelled),

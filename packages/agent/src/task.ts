@@ -2,10 +2,10 @@
  * One action, from the journal to its outcome: step after step, each begun by leave of the server and under the journal's eyes.
  * It is the same for all types; what they differ in is their steps.
  */
-import { notBegun, type CommandOutcome, type Progress } from '@countermand/contract'
+import { actions, notBegun, type CommandOutcome, type Progress } from '@countermand/contract'
 import { CannotBeDone, type Prepared, type Run, type Step, type Undone } from './executors/executor.ts'
 import { executors } from './executors/index.ts'
-import type { Record, Verdict } from './journal.ts'
+import { isToBeUndone, type Record, type Verdict } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 import { Patience } from './patience.ts'
 import type { RunnerParts, Stops } from './runner-parts.ts'
@@ -41,6 +41,7 @@ export class Task {
 
   async run(): Promise<void> {
     const { verdict, outcome } = this.record
+    if (isToBeUndone(this.record)) return this.takeBack()
     if (outcome !== null) return this.patience.tell(outcome)
     if (verdict?.verdict === 'withdrawn') return this.refuse()
     if (verdict?.verdict === 'start') return this.takeUp(verdict)
@@ -239,7 +240,7 @@ export class Task {
         ? { ...stand, status: 'Failed' as const, endedAt, errors: ['cancelled'] }
         : stand,
     )
-    const about = { action: this.id, commands }
+    const about = { action: this.id, commands: told(commands, undone) }
     if (undone.residues.length > 0)
       return this.patience.conclude({
         kind: 'revert_failed',
@@ -249,10 +250,19 @@ export class Task {
     // A proof that is weaker, or a list of what had escaped, says more than that files were taken back.
     const isWhole = proof === 'stopped' && residues.length === 0
     return this.patience.conclude(
-      undone.isChanged && isWhole
+      actions[this.record.offer.type].reversible || (undone.isChanged && isWhole)
         ? { kind: 'reverted', ...about }
         : { kind: 'stopped', ...about, proof, residues },
     )
+  }
+
+  /** It had ended by itself when the cancel came: what it did is taken back all the same. */
+  private async takeBack(): Promise<void> {
+    const { outcome, verdict } = this.record
+    if (outcome !== null && 'commands' in outcome) this.stands = outcome.commands
+    if (verdict?.verdict === 'start') this.scope = verdict.scope
+    if (this.scope === '') this.scope = await this.parts.host.scopes.make(this.id)
+    await this.stop()
   }
 
   /** Newest first. What the disk refuses now is tried again. */
@@ -261,7 +271,12 @@ export class Task {
     for (const [index, step] of [...this.steps.entries()].toReversed()) {
       if (this.stands[index]?.startedAt == null) continue
       const one = await this.patience.until(() => step.undo(this.runOf(index, this.stops.leaving)))
-      all = { isChanged: all.isChanged || one.isChanged, residues: [...all.residues, ...one.residues] }
+      all = {
+        ...all,
+        ...one,
+        isChanged: all.isChanged || one.isChanged,
+        residues: [...all.residues, ...one.residues],
+      }
     }
     killPoint('undone')
     return all
@@ -325,7 +340,8 @@ export class Task {
       fetch: (file) => transfer.fetch({ ...file, ...action }, signal),
       deliver: (content) => transfer.deliver({ actionId: offer.id, index, content }, signal),
       look: (share, line) => (this.look = { share: share && Math.round(share * 1000) / 1000, line }),
-      promise: (put) => journal.promise(offer.id, index, put),
+      promise: (what) => journal.promise(offer.id, index, what),
+      moment: killPoint,
       promised: () => journal.promised(offer.id, index),
       askLeave: () => this.leave(signal),
       departure: this.departure(),
@@ -348,3 +364,9 @@ export class Task {
     }
   }
 }
+
+/** What is left of it is told by its first step. */
+const told = (commands: readonly CommandOutcome[], { quarantined }: Undone): CommandOutcome[] =>
+  commands.map((command, index) =>
+    index === 0 && quarantined !== undefined ? { ...command, quarantined } : command,
+  )

@@ -48,7 +48,11 @@ export async function endOf(under: UnderWay): Promise<End | null> {
   const stop = stopOf(under, limit)
   try {
     const found = await patience.over(step.conclude(under.runOf(stop), body), stop)
-    return { ...found, overran, endedAt: step.work === 'program' ? endedAt : host.now() }
+    return {
+      ...found,
+      overran: overran || found.overran === true,
+      endedAt: step.work === 'program' ? endedAt : host.now(),
+    }
   } catch (thrown) {
     stops.leaving.throwIfAborted()
     if (thrown instanceof NotYet) throw thrown

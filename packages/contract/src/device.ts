@@ -3,6 +3,7 @@
  * key, a *reply* by the server's order key. `docs/protocol.md` tells the story; these schemas are checked on both sides.
  */
 import { Type, type Static } from 'typebox'
+import { Quarantined } from './actions/quarantine.ts'
 import { Finding, maxFindings } from './actions/scan.ts'
 import { ActionParameters, runTypes } from './actions/index.ts'
 import { OrNull, commandStatuses, oneOf } from './machine-action.ts'
@@ -107,6 +108,8 @@ export const CommandOutcome = Type.Object({
   result: OrNull(ResultRef),
   /** What a scan has found; left out where there was none. */
   findings: Type.Optional(Type.Array(Finding, { maxItems: maxFindings })),
+  /** What was killed and taken away; left out where it is about no file. */
+  quarantined: Type.Optional(Quarantined),
 })
 export type CommandOutcome = Static<typeof CommandOutcome>
 

@@ -1,5 +1,6 @@
 import { Type, type Static, type TSchema } from 'typebox'
 import { actionTypes } from './actions/index.ts'
+import { Quarantined } from './actions/quarantine.ts'
 import { Finding } from './actions/scan.ts'
 import { cancelStates, effects, phases, proofs, reasons } from './lifecycle.ts'
 
@@ -77,6 +78,8 @@ export const Extension = Type.Object({
   ),
   /** What a scan has found on the device. */
   findings: Type.Array(Finding),
+  /** What was killed and taken away by its hash, so far as it is known; null where the action is about no file. */
+  quarantined: OrNull(Quarantined),
 })
 
 /** A machine action in the key order of the real service (`wire.md` 2); every key is always there. */
@@ -99,7 +102,9 @@ export const MachineAction = Type.Object({
   scope: OrNull(Type.String()),
   externalId: OrNull(Type.String()),
   requestSource: Type.Literal('PublicApi'),
-  relatedFileInfo: Type.Null(),
+  relatedFileInfo: OrNull(
+    Type.Object({ fileIdentifier: Type.String(), fileIdentifierType: oneOf(['Sha1', 'Sha256', 'Md5']) }),
+  ),
   commands: Type.Array(CommandState),
   troubleshootInfo: Type.Null(),
   countermand: Extension,

@@ -1,6 +1,5 @@
 import type { CommandOutcome, Offer } from '@countermand/contract'
 import type { Host } from '../host/host.ts'
-import type { Put } from '../host/put.ts'
 
 /** One step of an action being carried out. */
 export interface Run {
@@ -32,8 +31,10 @@ export interface Run {
   /** Says how far it is: a share from 0 to 1 where it is known, and what it is busy with. */
   look(share: number | null, line: string | null): void
   /** What this step will have to take back, on disk before it acts. */
-  promise(put: Put): Promise<void>
-  promised(): Promise<Put | null>
+  promise(what: object): Promise<void>
+  promised<Promised extends object>(): Promise<Promised | null>
+  /** A moment at which an agent may die. */
+  moment(name: 'processes-frozen' | 'processes-killed'): void
   /** Resolves once a reply lets this action go on whose statement was sent after this call. Throws as `signal` does, or `CannotBeDone`. */
   askLeave(): Promise<void>
   /** Of an offboarding. */
@@ -84,8 +85,10 @@ export interface Body {
 }
 
 /** How a step went. */
-export interface Found extends Pick<CommandOutcome, 'errors' | 'result' | 'findings'> {
+export interface Found extends Pick<CommandOutcome, 'errors' | 'result' | 'findings' | 'quarantined'> {
   readonly failed: boolean
+  /** Its limit ended it, and it has more to tell than that. */
+  readonly overran?: boolean
 }
 
 /** What was taken back. */
@@ -94,6 +97,8 @@ export interface Undone {
   readonly isChanged: boolean
   /** What remains, in words. */
   readonly residues: readonly string[]
+  /** What stands of it now, where it is about a file; what was killed stays so. */
+  readonly quarantined?: CommandOutcome['quarantined']
 }
 
 /**

@@ -3,6 +3,7 @@ import { collect } from './collect.ts'
 import type { Executor } from './executor.ts'
 import { liveResponse } from './live-response.ts'
 import { offboard } from './offboard.ts'
+import { quarantine } from './quarantine.ts'
 import { scan } from './scan.ts'
 
 /** An executor for every type that runs as work; a missing one does not compile. */
@@ -11,4 +12,5 @@ export const executors: Readonly<Record<RunType, Executor>> = {
   CollectInvestigationPackage: collect,
   RunAntiVirusScan: scan,
   Offboard: offboard,
+  StopAndQuarantineFile: quarantine,
 }

@@ -1,5 +1,6 @@
 /** PutFile: a file of the library, put where scripts and people on this host find it. A cancel takes it back. */
 import type { PutFile } from '@countermand/contract'
+import type { Put } from '../host/put.ts'
 import { cannotBeDone, type Run, type Step } from './executor.ts'
 import { nothingUndone } from './program.ts'
 
@@ -32,6 +33,6 @@ export const putFile = (file: PutFile): Step => ({
 const wanted = ({ sha256, size, fileName }: PutFile) => ({ sha256, size, name: fileName })
 
 async function takeBack(run: Run) {
-  const put = await run.promised()
+  const put = await run.promised<Put>()
   return put === null ? nothingUndone : { isChanged: true, residues: await run.host.puts.takeBack(put) }
 }

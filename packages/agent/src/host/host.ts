@@ -12,6 +12,10 @@ import { openFirewall } from './firewall/firewall.ts'
 import type { Firewall } from './firewall/types.ts'
 import { isThisHost } from './own-address.ts'
 import { openPuts, type Puts } from './put.ts'
+import { openByHash } from './quarantine/by-hash.ts'
+import { openQuarantine } from './quarantine/quarantine.ts'
+import type { KnownHashes } from './quarantine/running.ts'
+import type { ByHash, Moment, Quarantine } from './quarantine/types.ts'
 import { readCompressed, type Compressed } from './read-file.ts'
 import { openScanner, type Scanner } from './scanner.ts'
 import { openScopes } from './scope.ts'
@@ -56,6 +60,10 @@ export interface Host {
   /** What actions put on this host. */
   readonly puts: Puts
   readonly scanner: Scanner
+  /** What has a hash, running or lying about. */
+  readonly byHash: ByHash
+  /** Files that were taken away. */
+  readonly quarantine: Quarantine
   readonly collector: Collector
   /** The whole environment of a script. */
   readonly environment: Readonly<Record<string, string>>
@@ -71,37 +79,57 @@ export interface Host {
   now(): string
 }
 
-export async function openHost(options: {
-  readonly name: string
-  /** The agent's own, absolute. */
-  readonly dataFolder: string
-  readonly log: (line: string) => void
+export interface HostOptions {
   /** A folder of signatures for the scanner instead of the distribution's. */
   readonly signatures?: string | null
+  /** Where files are looked for by their hash, instead of on all own disks. */
+  readonly searchIn?: readonly string[] | null
   /** Types of the file systems that a restriction covers, instead of all that are this host's own. */
-  readonly fileSystems?: readonly string[] | null
-}): Promise<Host> {
-  const { name, dataFolder, log, signatures, fileSystems = null } = options
+  readonly restrictFileSystems?: readonly string[] | null
+  /** Hashes of executables that were looked at before. */
+  readonly known?: KnownHashes
+  /** Told of each moment at which this agent may die. */
+  readonly moment?: (moment: Moment) => void
+}
+
+export async function openHost(
+  options: HostOptions & {
+    readonly name: string
+    /** The agent's own, absolute. */
+    readonly dataFolder: string
+    readonly log: (line: string) => void
+  },
+): Promise<Host> {
+  const { name, dataFolder, log, restrictFileSystems: fileSystems = null } = options
   const scopes = await openScopes({ name, log, folder: join(dataFolder, 'scopes') })
   const firewall = openFirewall({ name, folder: join(dataFolder, 'firewall'), log })
   const execution = openExecution({ name, folder: join(dataFolder, 'execution'), log, fileSystems })
-  return hostWith({ scopes, firewall, execution }, dataFolder, signatures)
+  return hostWith({ scopes, firewall, execution }, dataFolder, options)
 }
 
 /** A host with other scopes, another firewall and another execution control, everything else as it is. */
 export function hostWith(
   { scopes, firewall, execution }: Pick<Host, 'scopes' | 'firewall' | 'execution'>,
   dataFolder: string,
-  signatures: string | null = null,
+  { signatures = null, searchIn = null, known, moment }: HostOptions = {},
 ): Host {
   const puts = openPuts(join(dataFolder, 'put'))
+  const scanner = openScanner(signatures)
+  const quarantine = openQuarantine({ folder: join(dataFolder, 'quarantine'), ...(moment && { moment }) })
+  const searched = {
+    except: quarantine.folder,
+    within: searchIn,
+    startingPlaces: () => scanner.startingPlaces(),
+  }
   return {
     scopes,
     firewall,
     execution,
     files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
     puts,
-    scanner: openScanner(signatures),
+    scanner,
+    byHash: openByHash(searched, known),
+    quarantine,
     collector,
     environment: {
       COUNTERMAND_PUT: puts.folder,

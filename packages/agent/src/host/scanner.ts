@@ -115,7 +115,7 @@ async function runningExecutables(): Promise<readonly string[]> {
 }
 
 /** Not those of other hosts, and none that only look like files. */
-const onOwnDisks = /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|vfat|exfat|ntfs3?|iso9660|overlay|tmpfs|ramfs)$/
+export const onOwnDisks = /^(ext[234]|xfs|btrfs|zfs|f2fs|jfs|vfat|exfat|ntfs3?|iso9660|overlay|tmpfs|ramfs)$/
 
 async function localFileSystems(): Promise<readonly string[]> {
   const lines = (await readFile('/proc/self/mountinfo', 'utf8')).split('\n')

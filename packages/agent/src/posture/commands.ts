@@ -1,6 +1,7 @@
-/** `status`, `release` and `restore`: what somebody in front of the host may ask, whether an agent runs beside or not. */
+/** `status`, `release`, `restore` and `quarantine`: what somebody in front of the host may ask, whether an agent runs beside or not. */
 import { createInterface } from 'node:readline/promises'
 import type { Host } from '../host/host.ts'
+import { quarantineCommand } from '../host/quarantine/commands.ts'
 import type { Identity } from '../identity.ts'
 import { plainly } from '../trouble.ts'
 import { controlsOf, type Control } from './control.ts'
@@ -9,13 +10,15 @@ import { nothing } from './posture-file.ts'
 import { restore } from './restore.ts'
 import { status } from './status.ts'
 
-export const commands = ['status', 'release', 'restore'] as const
+export const commands = ['status', 'release', 'restore', 'quarantine'] as const
 export type Command = (typeof commands)[number]
 
 export interface CommandParts {
   readonly dataFolder: string
   readonly identity: Identity | null
-  readonly host: Pick<Host, 'firewall' | 'execution' | 'bootSeconds' | 'bootId' | 'now'>
+  readonly host: Pick<Host, 'firewall' | 'execution' | 'quarantine' | 'bootSeconds' | 'bootId' | 'now'>
+  /** What follows the command. */
+  readonly words: readonly string[]
   /** To `release`; null where it is asked for. */
   readonly answer: string | null
   readonly input: NodeJS.ReadableStream
@@ -29,6 +32,11 @@ export async function carryOut(command: Command, parts: CommandParts): Promise<n
   if (command === 'status') {
     for (const line of await status({ dataFolder, identity, controls })) say(line)
     return 0
+  }
+  if (command === 'quarantine') {
+    const said = await quarantineCommand(host.quarantine, parts.words)
+    for (const line of said.lines) say(line)
+    return said.status
   }
   if (identity === null) {
     say('This device is enrolled nowhere: there is nothing to put back or to lift.')

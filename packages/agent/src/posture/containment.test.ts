@@ -8,14 +8,19 @@ import { FakeExecution } from '../testing/execution.ts'
 import { FakeFirewall } from '../testing/firewall.ts'
 import { openContainment, whyNot, type ContainmentParts } from './containment.ts'
 
-const own = (word: string) => ({
+const own = (what: string) => ({
   able: false,
   why: 'switched_off',
-  detail: `this host runs the control server; start with --allow-containment to let it be ${word}`,
+  detail: `this host runs the control server; start with --allow-containment to let ${what}`,
 })
-const allOwn = { isolation: own('isolated'), restriction: own('restricted'), offboarding: own('offboarded') }
+const allOwn = {
+  isolation: own('it be isolated'),
+  restriction: own('it be restricted'),
+  offboarding: own('it be offboarded'),
+  quarantine: own('files of it be quarantined'),
+}
 const able = { able: true }
-const allAble = { isolation: able, restriction: able, offboarding: able }
+const allAble = { isolation: able, restriction: able, offboarding: able, quarantine: able }
 
 interface Lacking {
   readonly tool?: string
@@ -45,7 +50,7 @@ test.each([
   'one that cannot be restricted ($why) says why, whatever else, and can be isolated',
   async (obstacle) => {
     const found = await containment({ allowContainment: true }, { obstacle })('http://192.0.2.1')
-    assert.deepEqual(found, { isolation: able, restriction: { able: false, ...obstacle }, offboarding: able })
+    assert.deepEqual(found, { ...allAble, restriction: { able: false, ...obstacle } })
   },
 )
 

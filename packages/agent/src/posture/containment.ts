@@ -10,14 +10,19 @@ export interface ContainmentParts {
 }
 
 /** What is asked of the server's own host only where somebody has said that it may be. */
-export type Contained = Aspect | 'offboarding'
+export type Contained = Aspect | 'offboarding' | 'quarantine'
 
 const able = { able: true } as const
-const words = { isolation: 'isolated', restriction: 'restricted', offboarding: 'offboarded' } as const
+const words = {
+  isolation: 'it be isolated',
+  restriction: 'it be restricted',
+  offboarding: 'it be offboarded',
+  quarantine: 'files of it be quarantined',
+} as const
 const own = (what: Contained): Capability => ({
   able: false,
   why: 'switched_off',
-  detail: `this host runs the control server; start with --allow-containment to let it be ${words[what]}`,
+  detail: `this host runs the control server; start with --allow-containment to let ${words[what]}`,
 })
 
 /** Answers as often as it is asked. `server`: the base URL, null where it is not known yet. */
@@ -42,6 +47,7 @@ export function openContainment(
       isolation: lack === null ? otherwise('isolation') : { able: false, why: 'missing_tool', detail: lack },
       restriction: obstacle === null ? otherwise('restriction') : { able: false, ...obstacle },
       offboarding: otherwise('offboarding'),
+      quarantine: otherwise('quarantine'),
     }
   }
 }

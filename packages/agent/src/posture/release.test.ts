@@ -59,7 +59,16 @@ const withHost = (run: (trial: Trial) => Promise<void>, document: Document | nul
     const ask: Trial['ask'] = (
       command,
       { answer = null, input = '' }: { answer?: string | null; input?: string } = {},
-    ) => carryOut(command, { dataFolder: folder, identity, host, answer, say, input: Readable.from([input]) })
+    ) =>
+      carryOut(command, {
+        dataFolder: folder,
+        identity,
+        host,
+        answer,
+        words: [],
+        say,
+        input: Readable.from([input]),
+      })
     const asked = (): Release => {
       const text = said.findLast((line) => line.startsWith(challengePrefix)) ?? ''
       const found: unknown = JSON.parse(

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib'
 import { hostWith, type Host } from '../host/host.ts'
 import { pretendExecution } from './execution.ts'
 import { pretendFirewall } from './firewall.ts'
+import { pretendByHash, pretendQuarantine } from './quarantine.ts'
 import { pretendScopes } from './scopes.ts'
 
 export function pretendHost(dataFolder: string): Host {
@@ -22,6 +23,8 @@ export function pretendHost(dataFolder: string): Host {
           content: pretended(`This is a pretended device: ${path} was not read.\n`),
         }),
     },
+    byHash: pretendByHash,
+    quarantine: pretendQuarantine(real.quarantine.folder),
     interpreterOf: () => Promise.resolve(['/bin/sh']),
     scanner: {
       find: () => Promise.resolve({ command: ['/usr/bin/clamscan'] }),

@@ -14,6 +14,7 @@ import {
 } from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
+import type { Moment } from '../host/quarantine/types.ts'
 import { FakeExecution } from './execution.ts'
 import { FakeFirewall } from './firewall.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
@@ -134,6 +135,9 @@ interface Scope {
   starts: number
 }
 
+/** Of what runs on the host of the tests. */
+const known = new Map<string, string>()
+
 /** A machine: its clock, and scopes in which nothing runs. It outlives the agents that use it. */
 export class Machine {
   seconds = 1_000
@@ -146,6 +150,10 @@ export class Machine {
   readonly calls: string[] = []
   readonly firewall = new FakeFirewall()
   readonly execution = new FakeExecution()
+  /** Where files are looked for by their hash: nowhere, until a test says so. */
+  searchIn: readonly string[] = []
+  /** Called at each moment of a quarantine. */
+  moment: (moment: Moment) => void = () => undefined
   /** Called at the beginning of each of these, for a test to step in. */
   readonly before: Partial<Record<'start' | 'freeze' | 'end', () => Promise<void> | void>> = {}
   private readonly scopes = new Map<string, Scope>()
@@ -189,7 +197,11 @@ export class Machine {
   /** The host as one agent sees it, by its data folder. */
   host(folder: string): Host {
     return {
-      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall, execution: this.execution }, folder),
+      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall, execution: this.execution }, folder, {
+        searchIn: this.searchIn,
+        known,
+        moment: (moment) => this.moment(moment),
+      }),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: () => this.seconds,
       bootId: () => this.bootId,

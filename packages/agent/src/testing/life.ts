@@ -5,6 +5,17 @@ export interface Steps {
   readonly [part: string]: readonly string[]
 }
 
+/** What changes the disk, the machine or the server. What only looks is no step. */
+export const taskSteps: Steps = {
+  journal: ['accept', 'decide', 'takeCancel', 'stand', 'promise', 'conclude', 'drop'],
+  news: ['tell', 'acknowledge'],
+  scopes: ['make', 'start', 'freeze', 'end'],
+  puts: ['put', 'takeBack'],
+  byHash: ['freeze', 'kill'],
+  quarantine: ['take', 'putBack'],
+  transfer: ['fetch', 'deliver'],
+}
+
 /** The life of one agent: it dies at a certain step, and from then on does nothing any more. */
 export class Life {
   readonly taken: string[] = []

@@ -60,6 +60,8 @@ export async function openParts(
   const scopes = wrap(host.scopes, 'scopes')
   const puts = wrap(host.puts, 'puts')
   const firewall = wrap(host.firewall, 'firewall')
+  const byHash = wrap(host.byHash, 'byHash')
+  const quarantine = wrap(host.quarantine, 'quarantine')
   let asked = 0
   const standings = (await openStandings(folder, machine, { news, firewall })).map((each) => ({
     ...each,
@@ -78,7 +80,7 @@ export async function openParts(
   const runner = openRunner({
     journal,
     news,
-    host: { ...host, scopes, puts },
+    host: { ...host, scopes, puts, byHash, quarantine },
     transfer: wrap(fakeTransfer(options), 'transfer'),
     departure,
     syncSoon: () => (asked += 1),

@@ -18,7 +18,7 @@ export interface ActionTypeRow {
   readonly runLimitMs: number
   /** Of what the host is to stand as, this decides; left out for what runs and ends. */
   readonly aspect?: Aspect
-  /** The type that takes it back once it is over and no cancel can; left out where there is none. */
+  /** The type, or what else, takes it back once it is over and no cancel can; left out where nothing does. */
   readonly inverse?: string
 }
 

@@ -5,6 +5,7 @@ import { IsolationParameters, isolate, unisolate } from './isolation.ts'
 import { LiveResponseParameters, liveResponse, type LiveResponseCommand } from './live-response.ts'
 import { RestrictionParameters, restrictCodeExecution, unrestrictCodeExecution } from './restriction.ts'
 import { OffboardParameters, offboard } from './offboard.ts'
+import { QuarantineParameters, stopAndQuarantineFile } from './quarantine.ts'
 import { ScanParameters, runAntiVirusScan } from './scan.ts'
 
 /** The closed list of action types; a new one is a file beside this one and a line here. */
@@ -12,6 +13,7 @@ export const actionTypes = [
   'LiveResponse',
   'CollectInvestigationPackage',
   'RunAntiVirusScan',
+  'StopAndQuarantineFile',
   'Isolate',
   'Unisolate',
   'RestrictCodeExecution',
@@ -24,6 +26,7 @@ export const actions = {
   LiveResponse: liveResponse,
   CollectInvestigationPackage: collectInvestigationPackage,
   RunAntiVirusScan: runAntiVirusScan,
+  StopAndQuarantineFile: stopAndQuarantineFile,
   Isolate: isolate,
   Unisolate: unisolate,
   RestrictCodeExecution: restrictCodeExecution,
@@ -51,6 +54,7 @@ export const ActionParameters = Type.Union([
   LiveResponseParameters,
   CollectParameters,
   ScanParameters,
+  QuarantineParameters,
   IsolationParameters,
   RestrictionParameters,
   OffboardParameters,

@@ -117,6 +117,7 @@ export const ours: Readonly<Record<string, Fields>> = {
     lateOutcome: is('what the device said after the end'),
     progress: is('how far it is, while it runs'),
     findings: is('what a scan has found'),
+    quarantined: is('what was killed and taken away; null where the action is about no file'),
     posture: is('what stands on the machine'),
   },
   Application: {

@@ -1,6 +1,5 @@
 import { alerts } from './alerts.ts'
 import { applications } from './applications.ts'
-import { awaitedResponses } from './awaited-responses.ts'
 import { devices } from './devices.ts'
 import { enrolmentTokens } from './enrolment-tokens.ts'
 import { events } from './events.ts'
@@ -13,7 +12,6 @@ import { machines } from './machines.ts'
 export const operations = {
   ...machineActions,
   ...machineResponses,
-  ...awaitedResponses,
   ...machines,
   ...machineLabels,
   ...alerts,
@@ -27,7 +25,6 @@ export const operations = {
 export {
   alerts,
   applications,
-  awaitedResponses,
   devices,
   enrolmentTokens,
   events,

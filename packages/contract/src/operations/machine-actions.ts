@@ -141,6 +141,19 @@ export const machineResponses = {
     status: 201,
     reply: MachineAction,
   },
+  stopAndQuarantineFile: {
+    summary: 'Kills what runs from a file, by its SHA-1, and takes the file away.',
+    method: 'POST',
+    path: '/api/machines/:id/StopAndQuarantineFile',
+    permission: { app: ['Machine.StopAndQuarantine'], delegated: ['Machine.StopAndQuarantine'] },
+    permissionToo: { app: machineReaders.app },
+    limit: 'respond',
+    target: 'machine',
+    // Its pattern is the handler's to check: a wrong hash has a code of its own.
+    body: Type.Object({ Comment: Type.String(), ...about, Sha1: Type.String() }),
+    status: 201,
+    reply: MachineAction,
+  },
   /** A missing `IsolationType` means `Full`. */
   isolate: {
     summary: 'Isolates a machine from the network, but for this server.',

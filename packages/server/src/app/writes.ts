@@ -12,6 +12,7 @@ import { issueCollection } from './actions/request-collection.ts'
 import { issuePosture } from './actions/request-posture.ts'
 import { issueLiveResponse } from './actions/request-live-response.ts'
 import { issueOffboarding } from './actions/request-offboarding.ts'
+import { issueQuarantine } from './actions/request-quarantine.ts'
 import { issueScan } from './actions/request-scan.ts'
 import { noteRelease } from './release-device.ts'
 import { takeStatement } from './sync-device.ts'
@@ -20,6 +21,7 @@ export const writes = {
   requestCancel,
   issueLiveResponse,
   issueCollection,
+  issueQuarantine,
   issueScan,
   issueOffboarding,
   issuePosture,

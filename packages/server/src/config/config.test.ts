@@ -38,6 +38,7 @@ describe('what a live response and a package may take', () => {
       LiveResponse: minutes(10),
       CollectInvestigationPackage: minutes(60),
       RunAntiVirusScan: minutes(24 * 60),
+      StopAndQuarantineFile: minutes(60),
       Isolate: minutes(5),
       Unisolate: minutes(5),
       RestrictCodeExecution: minutes(5),

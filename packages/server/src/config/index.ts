@@ -152,6 +152,7 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
       plan: set.plan ?? settings.plan.standing,
       repeatedAction: set.repeatedAction ?? settings.repeatedAction.standing,
       graceMs: (set.graceSeconds ?? settings.graceSeconds.standing) * 1_000,
+      quarantinePackaged: set.quarantinePackaged ?? settings.quarantinePackaged.standing,
     },
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: set.log ?? (process.stdout.isTTY ? 'warn' : 'info'),
@@ -241,6 +242,7 @@ const readRunLimits = (
     LiveResponse: limitMs('LiveResponse'),
     CollectInvestigationPackage: limitMs('CollectInvestigationPackage'),
     RunAntiVirusScan: limitMs('RunAntiVirusScan'),
+    StopAndQuarantineFile: limitMs('StopAndQuarantineFile'),
     Isolate: limitMs('Isolate'),
     Unisolate: limitMs('Unisolate'),
     RestrictCodeExecution: limitMs('RestrictCodeExecution'),

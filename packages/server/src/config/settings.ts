@@ -67,6 +67,7 @@ const standingRunLimits = {
   LiveResponse: seconds(actions.LiveResponse.runLimitMs),
   CollectInvestigationPackage: seconds(actions.CollectInvestigationPackage.runLimitMs),
   RunAntiVirusScan: seconds(actions.RunAntiVirusScan.runLimitMs),
+  StopAndQuarantineFile: seconds(actions.StopAndQuarantineFile.runLimitMs),
   Isolate: seconds(actions.Isolate.runLimitMs),
   Unisolate: seconds(actions.Unisolate.runLimitMs),
   RestrictCodeExecution: seconds(actions.RestrictCodeExecution.runLimitMs),
@@ -350,6 +351,14 @@ export const settings = {
     help: 'between asking processes to end and killing them; default 0',
     read: number,
     standing: 0,
+  },
+  quarantinePackaged: {
+    schema: Type.Boolean(),
+    says: 'takes 1 or 0',
+    takes: null,
+    help: 'a file of an installed package is quarantined like any other; default no',
+    read: yes,
+    standing: false,
   },
 } as const satisfies Readonly<Record<string, Setting>>
 

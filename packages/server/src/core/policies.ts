@@ -1,5 +1,5 @@
 /** What a tenant decides about its own response plane: each a line of configuration (`config/settings.ts`). */
-import type { ActionType, AwaitedType } from '@countermand/contract'
+import type { ActionType } from '@countermand/contract'
 import { Refusal } from './errors.ts'
 
 export interface Policies {
@@ -13,17 +13,14 @@ export interface Policies {
   readonly repeatedAction: 'refuse' | 'open'
   /** Between asking an action's processes to end and killing them, where the cancel says nothing else. Milliseconds. */
   readonly graceMs: number
+  /** Is a file that belongs to an installed package taken away as well? */
+  readonly quarantinePackaged: boolean
 }
 
-const ofPlan1: readonly (ActionType | AwaitedType)[] = [
-  'RunAntiVirusScan',
-  'Isolate',
-  'Unisolate',
-  'StopAndQuarantineFile',
-]
+const ofPlan1: readonly ActionType[] = ['RunAntiVirusScan', 'Isolate', 'Unisolate', 'StopAndQuarantineFile']
 
 /** @throws Refusal DisabledFeature for what the emulated plan does not have. */
-export function refuseBeyondPlan({ plan }: Policies, type: ActionType | AwaitedType): void {
+export function refuseBeyondPlan({ plan }: Policies, type: ActionType): void {
   if (plan === 'plan2' || ofPlan1.includes(type)) return
   throw new Refusal(
     'DisabledFeature',

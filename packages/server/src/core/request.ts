@@ -1,8 +1,8 @@
 /** May this be asked of this device now? Everything here is decided before anything is queued. */
 import {
   canonical,
+  type ActionParameters,
   type ActionType,
-  type AwaitedType,
   type Capabilities,
   type Command,
 } from '@countermand/contract'
@@ -16,11 +16,24 @@ import { statusOf } from './status.ts'
 export const isInTheWay = (action: Action): boolean =>
   isOpen(action) && action.phase !== 'scheduled' && !isOutstanding(action.cancel)
 
-/** Of a device's open actions those that are in the way of another one of this type. An offboarding goes with nothing else. */
-export const inTheWay = (open: readonly Action[], type: ActionType): readonly Action[] =>
+/**
+ * Of a device's open actions those that are in the way of another one of this type; of a quarantine, those of the same file. An
+ * offboarding goes with nothing else.
+ */
+export const inTheWay = (
+  open: readonly Action[],
+  { type, parameters }: Pick<Action, 'type' | 'parameters'>,
+): readonly Action[] =>
   open.filter(
-    (action) => (type === 'Offboard' || [type, 'Offboard'].includes(action.type)) && isInTheWay(action),
+    (action) =>
+      isInTheWay(action) &&
+      (type === 'Offboard' ||
+        action.type === 'Offboard' ||
+        (action.type === type && sha1Of(action.parameters) === sha1Of(parameters))),
   )
+
+const sha1Of = (parameters: ActionParameters): string | null =>
+  'sha1' in parameters ? parameters.sha1 : null
 
 /** @throws Refusal ActiveRequestAlreadyExists with the reference's own text, which clients match on. */
 export function refuseSecond(others: readonly Action[]): void {
@@ -75,14 +88,6 @@ export function refuseUnable(capabilities: Capabilities, type: ActionType, platf
     case 'in_use':
       throw new Refusal('DisallowedOperation', `${type} is not possible on this device: ${capability.detail}`)
   }
-}
-
-/** @throws Refusal always: nobody does this yet. The code is the one for a device that is not able (`wire.md` 13). */
-export function refuseAwaited(type: AwaitedType): never {
-  throw new Refusal(
-    'ClientVersionNotSupported',
-    `${type} needs a newer agent; no agent that this server knows does it yet.`,
-  )
 }
 
 /** @throws Refusal InvalidHashValue for what is not 40 hexadecimal digits. */

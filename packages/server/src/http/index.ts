@@ -3,7 +3,6 @@ import { randomUUID } from 'node:crypto'
 import {
   alerts,
   applications,
-  awaitedResponses,
   defaultBodyLimit,
   devices,
   enrolmentTokens,
@@ -26,7 +25,6 @@ import { refuseUnpermitted } from '../core/permission.ts'
 import { alertHandlers } from './alerts.ts'
 import { applicationHandlers } from './applications.ts'
 import { openAuthenticate } from './authenticate.ts'
-import { awaitedResponseHandlers } from './awaited-responses.ts'
 import { baseOf } from './base-url.ts'
 import { deviceHandlers } from './devices.ts'
 import { mountExchange } from './device/exchange.ts'
@@ -96,7 +94,6 @@ export async function openHttp(options: HttpOptions): Promise<FastifyInstance> {
   const parts = { app, checks }
   mount(server, parts, machineActions, machineActionHandlers)
   mount(server, parts, machineResponses, machineResponseHandlers)
-  mount(server, parts, awaitedResponses, awaitedResponseHandlers)
   mount(server, parts, machines, machineHandlers)
   mount(server, parts, machineLabels, machineLabelHandlers)
   mount(server, parts, alerts, alertHandlers)

@@ -10,10 +10,12 @@ import {
   requestRelease,
   requestRestriction,
 } from '../app/actions/request-posture.ts'
+import { requestQuarantine } from '../app/actions/request-quarantine.ts'
 import { requestScan } from '../app/actions/request-scan.ts'
 import { requestLiveResponse } from '../app/actions/request-live-response.ts'
 import { packageLink, resultLink } from '../app/files/result-files.ts'
 import type { Action } from '../core/action-shape.ts'
+import { refuseOtherThanSha1 } from '../core/request.ts'
 import { actionFields } from '../core/list-fields.ts'
 import { killPoint } from '../kill-points.ts'
 import { readActionRequest, readCancelInputs, readKey } from './inputs.ts'
@@ -99,6 +101,13 @@ export const machineResponseHandlers: Handlers<typeof machineResponses> = {
     const { app, body, base } = call
     const request = { ...readActionRequest(call), scanType: body.ScanType }
     return entity(base, await requestScan(app, request))
+  },
+
+  stopAndQuarantineFile: async (call) => {
+    const { app, body, base } = call
+    refuseOtherThanSha1(body.Sha1)
+    const request = { ...readActionRequest(call), sha1: body.Sha1.toLowerCase() }
+    return entity(base, await requestQuarantine(app, request))
   },
 
   isolate: async (call) => {

@@ -63,7 +63,7 @@ export function toMachineAction(action: Action, beside: Beside = {}): MachineAct
     scope: action.scope,
     externalId: action.externalId,
     requestSource: 'PublicApi',
-    relatedFileInfo: null,
+    relatedFileInfo: toFile(action),
     commands: action.commands.flatMap((outcome) => {
       const sent = commandsOf(action.parameters)[outcome.index]
       return sent === undefined ? [] : [toCommandState(sent, outcome)]
@@ -71,6 +71,14 @@ export function toMachineAction(action: Action, beside: Beside = {}): MachineAct
     troubleshootInfo: null,
     countermand: toExtension(action, beside),
   }
+}
+
+const toFile = ({ parameters }: Action): MachineAction['relatedFileInfo'] =>
+  'sha1' in parameters ? { fileIdentifier: parameters.sha1, fileIdentifierType: 'Sha1' } : null
+
+function toQuarantined({ parameters, commands }: Action): MachineAction['countermand']['quarantined'] {
+  if (!('sha1' in parameters)) return null
+  return commands[0]?.quarantined ?? { files: [], killed: [] }
 }
 
 function toCommandState(
@@ -139,6 +147,7 @@ function toExtension(action: Action, { progress, requests }: Beside): MachineAct
     lateOutcome: action.lateOutcome,
     progress: progress ?? null,
     findings: action.commands.flatMap(({ findings = [] }) => findings),
+    quarantined: toQuarantined(action),
   }
 }
 

@@ -117,7 +117,7 @@ async function openOne(
   what: Pinned,
   at: Date,
 ): Promise<Action | null> {
-  const open = inTheWay(await actions.liveOf(machineId), what.type)
+  const open = inTheWay(await actions.liveOf(machineId), what)
   const same = repeated === 'open' ? open.find((action) => isSame(action, what)) : undefined
   if (same === undefined) {
     refuseSecond(open)
