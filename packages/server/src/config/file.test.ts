@@ -28,6 +28,7 @@ commentMandatory: true
 plan: plan1
 repeatedAction: open
 graceSeconds: 5
+cancelLimitSeconds: 60
 issuers:
   contoso:
     issuer: https://login.microsoftonline.com/a-tenant/v2.0
@@ -68,6 +69,7 @@ describe('a configuration file', () => {
       plan: 'plan1',
       repeatedAction: 'open',
       graceMs: 5_000,
+      cancelLimitMs: 60_000,
     })
   })
 
@@ -79,6 +81,7 @@ describe('a configuration file', () => {
       plan: 'plan2',
       repeatedAction: 'refuse',
       graceMs: 0,
+      cancelLimitMs: 3 * 24 * 3_600_000,
     })
     const named = (): Config => readConfig(['--config', join(folder, 'none.yaml')], {}, true)
     assert.throws(named, (thrown) => thrown instanceof ConfigError && /none\.yaml/.test(thrown.message))

@@ -152,6 +152,7 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
       plan: set.plan ?? settings.plan.standing,
       repeatedAction: set.repeatedAction ?? settings.repeatedAction.standing,
       graceMs: (set.graceSeconds ?? settings.graceSeconds.standing) * 1_000,
+      cancelLimitMs: (set.cancelLimitSeconds ?? settings.cancelLimitSeconds.standing) * 1_000,
     },
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: set.log ?? (process.stdout.isTTY ? 'warn' : 'info'),

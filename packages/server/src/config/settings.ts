@@ -15,6 +15,7 @@ import {
   type Limit,
 } from '@countermand/contract'
 import { Type, type Static, type TSchema } from 'typebox'
+import { cancelLimitMs } from '../core/policies.ts'
 import {
   address,
   allowed,
@@ -347,6 +348,14 @@ export const settings = {
     help: 'between asking processes to end and killing them; default 0',
     read: number,
     standing: 0,
+  },
+  cancelLimitSeconds: {
+    schema: wholeNumber(1, 31_536_000),
+    says: 'takes a whole number from 1 to 31536000',
+    takes: 'N',
+    help: 'how long a cancel waits for its device’s word; default 3 days',
+    read: number,
+    standing: cancelLimitMs / 1_000,
   },
 } as const satisfies Readonly<Record<string, Setting>>
 
