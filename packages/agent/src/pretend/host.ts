@@ -2,10 +2,10 @@
 import { gzipSync } from 'node:zlib'
 import { hostWith, type Host } from '../host/host.ts'
 import { pretendFirewall } from './firewall.ts'
-import { pretendScopes } from './scopes.ts'
+import { pretendScopes, type PretendedScopes } from './scopes.ts'
 
-export function pretendHost(dataFolder: string): Host {
-  const real = hostWith({ scopes: pretendScopes(), firewall: pretendFirewall() }, dataFolder)
+export function pretendHost(dataFolder: string, scopes: PretendedScopes = pretendScopes()): Host {
+  const real = hostWith({ scopes, firewall: pretendFirewall() }, dataFolder)
   return {
     ...real,
     files: {

@@ -201,7 +201,8 @@ export class TestDevice {
 
   /** A second device with the same key and the same memory. */
   copy(): TestDevice {
-    const twin = new TestDevice(this.server, { ...this, epoch: this.memory.epoch }, this)
+    const { key, orderKey, machineId, memory } = this
+    const twin = new TestDevice(this.server, { key, orderKey, machineId, epoch: memory.epoch }, this)
     twin.memory = { ...this.memory }
     return twin
   }

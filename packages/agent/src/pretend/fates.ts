@@ -1,0 +1,76 @@
+/** What becomes of each action of one pretended device, decided when its order comes in, and what follows from that. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Dice } from './dice.ts'
+import { fateOf, natural, type Fate, type Order } from './fate.ts'
+import { chosen, chosenIn, type Choice, type Scenario } from './scenarios.ts'
+import type { Fates } from './scopes.ts'
+
+export interface FateParts {
+  readonly dice: Dice
+  /** How often as fast as the world. */
+  readonly speed: number
+  /** For all actions that name no other; null for what chance has. */
+  readonly scenario: Choice | null
+  /** Nothing happens by chance. */
+  readonly isSteady: boolean
+  /** The comment that an action was asked for with. */
+  readonly commentOf: (actionId: string) => Promise<string>
+  /** Resolves once its server can be reached and has said something, or the signal is aborted. */
+  readonly whenHeard: (signal: AbortSignal) => Promise<void>
+}
+
+export interface KnownFates extends Fates {
+  /** An order has come in, of an action that may be known already. */
+  decide(id: string, order: Order): Promise<Scenario>
+  of(id: string): Scenario
+  /** Who waits to begin it waits no longer. */
+  hurry(id: string): void
+  hurryAll(): void
+}
+
+const nothing: Scenario = { says: 'as it comes' }
+const lookMs = 50
+
+export function openFates(parts: FateParts): KnownFates {
+  const { dice, speed } = parts
+  const known = new Map<string, Fate>()
+  const waiting = new Map<string, AbortController>()
+  const hurryAll = (): void => {
+    for (const each of waiting.values()) each.abort()
+  }
+  const of = (id: string): Scenario => known.get(id)?.scenario ?? nothing
+  const pick = async (id: string): Promise<Scenario> => {
+    const choice = chosenIn(await parts.commentOf(id)) ?? parts.scenario
+    if (choice !== null) return chosen(choice)
+    return parts.isSteady ? nothing : natural(dice)
+  }
+  return {
+    of,
+    hurryAll,
+    hurry: (id) => waiting.get(id)?.abort(),
+    decide: async (id, order) => {
+      const before = known.get(id)
+      if (before !== undefined) return before.scenario
+      const scenario = await pick(id)
+      known.set(id, fateOf(order, scenario, { dice, speed }))
+      return scenario
+    },
+    ready: async (id) => {
+      const { away, waits = 0 } = of(id)
+      const hurried = new AbortController()
+      waiting.set(id, hurried)
+      try {
+        if (away?.from === 'ordered') await parts.whenHeard(hurried.signal)
+        const until = Date.now() + (waits * 1000) / speed
+        while (Date.now() < until && !hurried.signal.aborted) await pause(lookMs)
+      } finally {
+        waiting.delete(id)
+      }
+    },
+    started: (id) => {
+      const fate = known.get(id)
+      if (fate === undefined) throw new Error(`Nobody knows of the action ${id}.`)
+      return fate.program
+    },
+  }
+}

@@ -1,0 +1,122 @@
+/** `npm run rehearse`: a server, pretended devices for it, and a picture of what happens. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { LiveEvent } from '../packages/contract/src/index.ts'
+import { openApi, type Api } from './api.ts'
+import { follow } from './events.ts'
+import { startFleets } from './fleets.ts'
+import { namesOf, OptionError, readOptions, usage, type Options } from './options.ts'
+import { openPicture, openPlain, type View } from './view.ts'
+import { startServer } from './server-process.ts'
+import { Rehearsal } from './state.ts'
+
+const commentWithinMs = 2_000
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return console.log(usage)
+  const options = readOptions(args)
+  const leaving = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => leaving.abort())
+  mkdirSync(join(options.dataFolder, 'devices'), { recursive: true, mode: 0o700 })
+
+  const server = await startServer(options)
+  try {
+    const api = openApi(server.credentials)
+    await rehearse(options, { api, server, leaving: leaving.signal })
+  } finally {
+    await server.stop()
+  }
+}
+
+interface Stage {
+  readonly api: Api
+  readonly server: Awaited<ReturnType<typeof startServer>>
+  readonly leaving: AbortSignal
+}
+
+async function rehearse(options: Options, { api, server, leaving }: Stage): Promise<void> {
+  const state = new Rehearsal()
+  const comments = new Comments(api)
+  const view: View = options.isPlain ? openPlain(state) : openPicture(state)
+  const over = new AbortController()
+  const following = follow(
+    api,
+    (event) => {
+      comments.hear(event)
+      state.hear(event)
+      view.heard(event)
+    },
+    over.signal,
+  )
+  const devices = namesOf(options).map((device) => ({
+    ...device,
+    dataFolder: join(options.dataFolder, 'devices', device.name),
+  }))
+  const fleets = startFleets({
+    ...options,
+    devices,
+    tokenFor: (machineId) => tokenFor(api, machineId),
+    commentOf: (id) => comments.of(id),
+    told: (fleet, { reachable, enrolled }) => {
+      state.devices(fleet, reachable, enrolled)
+      view.devices(enrolled)
+    },
+    log: (device, line) => view.log(device, line),
+  })
+  view.begin({ options, server, devices: devices.length })
+  try {
+    await Promise.race([untilAborted(leaving), server.died, fleets.died])
+  } finally {
+    view.end()
+    over.abort()
+    await fleets.stop()
+    await following
+  }
+}
+
+async function tokenFor(api: Api, machineId: string | null): Promise<string> {
+  const body = machineId === null ? {} : { MachineId: machineId }
+  const answer = await api.ask<{ enrolmentToken: string }>('POST', '/api/countermand/enrolmenttokens', body)
+  return answer.enrolmentToken
+}
+
+/** What each action was asked for with: told by the stream, or asked for where that is late. */
+class Comments {
+  private readonly known = new Map<string, string>()
+  private readonly api: Api
+
+  constructor(api: Api) {
+    this.api = api
+  }
+
+  hear({ kind, actionId, data }: LiveEvent): void {
+    if (kind !== 'action.requested' || actionId === null) return
+    this.known.set(actionId, typeof data.comment === 'string' ? data.comment : '')
+  }
+
+  async of(id: string): Promise<string> {
+    const until = Date.now() + commentWithinMs
+    while (!this.known.has(id) && Date.now() < until) await pause(10)
+    const known = this.known.get(id)
+    if (known !== undefined) {
+      this.known.delete(id)
+      return known
+    }
+    const action = await this.api
+      .ask<{ requestorComment: string | null }>('GET', `/api/machineactions/${id}`)
+      .catch(() => null)
+    return action?.requestorComment ?? ''
+  }
+}
+
+const untilAborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
+main(process.argv.slice(2)).catch((thrown: unknown) => {
+  console.error(thrown instanceof Error ? thrown.message : thrown)
+  process.exitCode = thrown instanceof OptionError ? 2 : 1
+})
