@@ -34,6 +34,7 @@ const lookMs = 50
 export function openFates(parts: FateParts): KnownFates {
   const { dice, speed } = parts
   const known = new Map<string, Fate>()
+  const waited = new Set<string>()
   const waiting = new Map<string, AbortController>()
   const hurryAll = (): void => {
     for (const each of waiting.values()) each.abort()
@@ -56,6 +57,9 @@ export function openFates(parts: FateParts): KnownFates {
       return scenario
     },
     ready: async (id) => {
+      // What has waited once, or is taken back, does not wait again.
+      if (waited.has(id)) return
+      waited.add(id)
       const { away, waits = 0 } = of(id)
       const hurried = new AbortController()
       waiting.set(id, hurried)

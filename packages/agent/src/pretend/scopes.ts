@@ -1,7 +1,7 @@
 /** Scopes without processes: a program "runs" for a while, and ends, or is ended. */
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ScopeGone, Unkillable, type Scopes } from '../host/types.ts'
+import { ScopeGone, Unkillable, type Launch, type Scopes } from '../host/types.ts'
 
 /** What becomes of a program that is started. */
 export interface Program {
@@ -54,9 +54,10 @@ export interface PretendedScopes extends Scopes {
   lose(): void
 }
 
+const nobody = { program: null, folder: '', timer: null, frozen: false, killedAt: null }
+
 export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
   const scopes = new Map<string, Pretended>()
-  const nobody = { program: null, folder: '', timer: null, frozen: false, killedAt: null }
   return {
     proof: 'stopped',
     description: 'PRETENDED: scripts are not run and nothing on this host is touched',
@@ -66,19 +67,10 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
       await fates.ready(actionId)
       return scope
     },
-    start: (scope, { folder, cwd }) => {
+    start: (scope, launch) => {
       const pretended = scopes.get(scope)
       if (pretended === undefined) return Promise.reject(new ScopeGone(scope))
-      const program = fates.started(idOf(scope))
-      const ended = async (): Promise<void> => {
-        // For who collects what it has left.
-        if (!pretended.frozen) await writeFile(join(cwd, 'pretended.txt'), program.output)
-        if (!pretended.frozen) await write(folder, program)
-        pretended.over.abort()
-      }
-      Object.assign(pretended, { program, folder })
-      if (program.takesMs !== Infinity)
-        pretended.timer = setTimeout(() => void ended(), Math.min(program.takesMs, longestMs))
+      start(pretended, fates.started(idOf(scope)), launch)
       return Promise.resolve()
     },
     ended: async (scope, folder, signal) => {
@@ -100,26 +92,46 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
     exitStatus,
     end: (scope) => {
       const pretended = scopes.get(scope)
-      const outlives = pretended?.program?.outlivesKillMs ?? 0
-      if (pretended !== undefined && outlives > 0 && !pretended.over.signal.aborted) {
-        pretended.killedAt ??= Date.now()
-        if (Date.now() - pretended.killedAt < outlives)
-          return Promise.reject(new Unkillable(scope, [{ pid: 4711, command: 'pretended' }]))
-      }
-      clearTimeout(pretended?.timer ?? undefined)
-      pretended?.over.abort()
+      if (pretended !== undefined && outlives(pretended))
+        return Promise.reject(new Unkillable(scope, [{ pid: 4711, command: 'pretended' }]))
+      end(pretended)
       scopes.delete(scope)
       return Promise.resolve({ proof: 'stopped', killed: [], strays: [] })
     },
     isAlive: (scope) => Promise.resolve(scopes.get(scope)?.over.signal.aborted === false),
     lose: () => {
-      for (const { timer, over } of scopes.values()) {
-        clearTimeout(timer ?? undefined)
-        over.abort()
-      }
+      for (const each of scopes.values()) end(each)
       scopes.clear()
     },
   }
+}
+
+function start(pretended: Pretended, program: Program, { folder, cwd }: Launch): void {
+  const ended = async (): Promise<void> => {
+    if (!pretended.frozen) {
+      // For who collects what it has left.
+      await writeFile(join(cwd, 'pretended.txt'), program.output)
+      await write(folder, program)
+    }
+  }
+  pretended.program = program
+  pretended.folder = folder
+  if (program.takesMs === Infinity) return
+  // Where its folder has gone with its device, nobody waits for it.
+  const over = (): void => pretended.over.abort()
+  pretended.timer = setTimeout(() => void ended().then(over, over), Math.min(program.takesMs, longestMs))
+}
+
+function outlives(pretended: Pretended): boolean {
+  const { program, over } = pretended
+  if (program === null || program.outlivesKillMs === 0 || over.signal.aborted) return false
+  pretended.killedAt ??= Date.now()
+  return Date.now() - pretended.killedAt < program.outlivesKillMs
+}
+
+function end(pretended: Pretended | undefined): void {
+  clearTimeout(pretended?.timer ?? undefined)
+  pretended?.over.abort()
 }
 
 const idOf = (scope: string): string => scope.slice('pretended/'.length)
