@@ -21,8 +21,12 @@ export function openApi(known: Known): Api {
   }
   return {
     ask: async <T>(method: string, path: string, body?: object) => {
-      const headers = { authorization: await bearer(), 'content-type': 'application/json' }
-      const sent = body === undefined ? {} : { body: JSON.stringify(body) }
+      const isForm = body instanceof FormData
+      const headers = {
+        authorization: await bearer(),
+        ...(!isForm && { 'content-type': 'application/json' }),
+      }
+      const sent = body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }
       const response = await fetch(known.apiUrl + path, { method, headers, ...sent })
       const text = await response.text()
       if (!response.ok) throw new Error(`${method} ${path} → ${response.status}: ${text}`)

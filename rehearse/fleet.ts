@@ -27,11 +27,18 @@ function ask(
   })
 }
 
+interface Running {
+  readonly device: PretendedDevice
+  readonly about: DeviceToRun
+}
+
+const running: Running[] = []
+
 async function run({ devices, seed, speed, isSteady }: Order & { kind: 'run' }): Promise<void> {
   layLines()
-  const running: { readonly device: PretendedDevice; readonly about: DeviceToRun }[] = []
   const told = new Set<string>()
-  const timer = setInterval(() => void tellState(running, told), stateEveryMs)
+  let telling = Promise.resolve()
+  const timer = setInterval(() => (telling = telling.then(() => tellState(told))), stateEveryMs)
   const lives: Promise<void>[] = []
   for (const about of devices) {
     if (leaving.signal.aborted) break
@@ -53,10 +60,7 @@ async function run({ devices, seed, speed, isSteady }: Order & { kind: 'run' }):
   if (process.connected) process.disconnect?.()
 }
 
-async function tellState(
-  running: readonly { readonly device: PretendedDevice; readonly about: DeviceToRun }[],
-  told: Set<string>,
-): Promise<void> {
+async function tellState(told: Set<string>): Promise<void> {
   const enrolled: [string, string][] = []
   for (const { about } of running.filter(({ about: { name } }) => !told.has(name))) {
     const identity = await readIdentity(about.dataFolder).catch(() => null)
@@ -69,6 +73,8 @@ async function tellState(
 
 process.on('message', (order: Order) => {
   if (order.kind === 'run') return void run(order)
+  if (order.kind === 'truths')
+    return say({ kind: 'truths', truths: running.flatMap(({ device }) => [...device.truths()]) })
   answers.get(order.question)?.(order.text)
   answers.delete(order.question)
 })

@@ -1,6 +1,7 @@
 /** The devices of a rehearsal, in processes of their own: hundreds share one. */
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { Truth } from '../packages/agent/src/pretend/truth.ts'
 import type { DeviceToRun, Order, Word } from './messages.ts'
 import type { Options } from './options.ts'
 
@@ -17,6 +18,8 @@ export interface FleetParts extends Pick<Options, 'seed' | 'speed' | 'isSteady'>
 
 export interface Fleets {
   readonly pids: readonly number[]
+  /** What has really become of every action that a device has begun. */
+  truths(): Promise<ReadonlyMap<string, Truth>>
   /** Rejects when a process ends before it was told to. */
   readonly died: Promise<never>
   stop(): Promise<void>
@@ -37,7 +40,18 @@ export function startFleets({ devices, seed, speed, isSteady, ...parts }: FleetP
     throw new Error('A process of devices has ended.')
   })
   died.catch(() => undefined)
+  const truthsOf = ({ child }: (typeof processes)[number]): Promise<readonly (readonly [string, Truth])[]> =>
+    new Promise((resolve) => {
+      const hear = (word: Word): void => {
+        if (word.kind !== 'truths') return
+        child.off('message', hear)
+        resolve(word.truths)
+      }
+      child.on('message', hear)
+      child.send({ kind: 'truths' } satisfies Order)
+    })
   return {
+    truths: async () => new Map((await Promise.all(processes.map(truthsOf))).flat()),
     pids: processes.map(({ child }) => child.pid ?? 0),
     died,
     stop: async () => {
@@ -54,6 +68,7 @@ async function answer(
   parts: Pick<FleetParts, 'tokenFor' | 'commentOf' | 'told' | 'log'>,
 ): Promise<void> {
   if (word.kind === 'state') return parts.told(fleet, word)
+  if (word.kind === 'truths') return
   if (word.kind === 'log') return parts.log(word.device, word.line)
   const { question } = word
   const text = await (word.kind === 'token' ? parts.tokenFor(word.machineId) : parts.commentOf(word.actionId))

@@ -6,6 +6,7 @@ import type { LiveEvent } from '../packages/contract/src/index.ts'
 import { openApi, type Api } from './api.ts'
 import { follow } from './events.ts'
 import { startFleets } from './fleets.ts'
+import { memoryOf, runLoad } from './load.ts'
 import { namesOf, OptionError, readOptions, usage, type Options } from './options.ts'
 import { openPicture, openPlain, type View } from './view.ts'
 import { startServer } from './server-process.ts'
@@ -38,7 +39,7 @@ interface Stage {
 async function rehearse(options: Options, { api, server, leaving }: Stage): Promise<void> {
   const state = new Rehearsal()
   const comments = new Comments(api)
-  const view: View = options.isPlain ? openPlain(state) : openPicture(state)
+  const view: View = options.isPlain ? openPlain(state, options.load !== null) : openPicture(state)
   const over = new AbortController()
   const following = follow(
     api,
@@ -53,6 +54,7 @@ async function rehearse(options: Options, { api, server, leaving }: Stage): Prom
     ...device,
     dataFolder: join(options.dataFolder, 'devices', device.name),
   }))
+  const memoryBefore = memoryOf(server.pid)
   const fleets = startFleets({
     ...options,
     devices,
@@ -66,7 +68,25 @@ async function rehearse(options: Options, { api, server, leaving }: Stage): Prom
   })
   view.begin({ options, server, devices: devices.length })
   try {
-    await Promise.race([untilAborted(leaving), server.died, fleets.died])
+    const parts = {
+      api,
+      serverPid: server.pid,
+      memoryBefore,
+      seed: options.seed,
+      devices: devices.length,
+      leaving,
+    }
+    const work =
+      options.load === null
+        ? untilAborted(leaving)
+        : runLoad({
+            ...parts,
+            ...options.load,
+            machines: () => [...state.names.keys()],
+            truths: () => fleets.truths(),
+            say: (line) => view.say(line),
+          }).then(({ faults }) => void (process.exitCode = faults.length === 0 ? 0 : 1))
+    await Promise.race([work, server.died, fleets.died])
   } finally {
     view.end()
     over.abort()

@@ -1,5 +1,6 @@
 /** What a process of devices and the rehearsal say to each other. */
 import type { Choice } from '../packages/agent/src/pretend/scenarios.ts'
+import type { Truth } from '../packages/agent/src/pretend/truth.ts'
 
 export interface DeviceToRun {
   readonly name: string
@@ -16,6 +17,7 @@ export type Order =
       readonly speed: number
       readonly isSteady: boolean
     }
+  | { readonly kind: 'truths' }
   | { readonly kind: 'answer'; readonly question: number; readonly text: string }
 
 /** From a process of devices. */
@@ -25,6 +27,8 @@ export type Word =
   | { readonly kind: 'token'; readonly question: number; readonly machineId: string | null }
   /** The comment of an action. */
   | { readonly kind: 'comment'; readonly question: number; readonly actionId: string }
+  /** What has really become of every action that was begun. */
+  | { readonly kind: 'truths'; readonly truths: readonly (readonly [id: string, truth: Truth])[] }
   | {
       readonly kind: 'state'
       readonly reachable: number

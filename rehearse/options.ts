@@ -19,6 +19,8 @@ export interface Options {
   readonly dataFolder: string
   /** Where requests and answers are kept; null for nowhere. */
   readonly record: string | null
+  /** Actions a second, for so many seconds; null for none but those that somebody asks for. */
+  readonly load: { readonly perSecond: number; readonly seconds: number } | null
 }
 
 const column = 26
@@ -29,6 +31,11 @@ const flags = [
   ['--scenario NAME[=SEC][:N],…', 'N devices (default 1) to which this happens with every action'],
   ['--steady', 'nothing happens by chance'],
   ['--plain', 'a line for each event instead of a picture; so it is without a terminal'],
+  [
+    '--load N',
+    'asks for N actions a second, takes half of them back, and says in the end whether all of it was true',
+  ],
+  ['--for SECONDS', 'how long the load lasts; default 600'],
   ['--record FILE', 'keeps requests and answers, as JSON Lines, for npm run replay'],
   ['--config FILE', 'a YAML file with devices, speed, seed, steady, scenarios'],
   ['--listen HOST:PORT', 'default 127.0.0.1:8600'],
@@ -69,6 +76,8 @@ export function readOptions(args: readonly string[]): Options {
     steady: flag,
     plain: flag,
     record: word,
+    load: word,
+    for: word,
     config: word,
     listen: word,
     data: word,
@@ -91,6 +100,13 @@ export function readOptions(args: readonly string[]): Options {
     listen: values.listen ?? '127.0.0.1:8600',
     dataFolder: resolve(values.data ?? 'rehearsal'),
     record: values.record === undefined ? null : resolve(values.record),
+    load:
+      values.load === undefined
+        ? null
+        : {
+            perSecond: count('load', values.load, 1, 1_000),
+            seconds: count('for', values.for ?? 600, 1, 86_400),
+          },
   }
 }
 

@@ -9,18 +9,20 @@ export interface Frame {
   /** One line: where it is, how fast. */
   readonly title: string
   readonly devices: number
+  /** What the rehearsal itself said last. */
+  readonly said: string
 }
 
 const shownAlarms = 5
 
-export function screenOf(state: State, { columns, rows, now, title, devices }: Frame): string {
+export function screenOf(state: State, { columns, rows, now, title, devices, said }: Frame): string {
   const away = devices - state.reachable
   const head = [
     title,
     `devices  ${devices}, enrolled ${state.names.size}, reachable ${state.reachable}${away > 0 ? `, away ${away}` : ''}`,
     `ended    ${[...state.ends].map(([end, many]) => `${end} ${many}`).join(', ') || 'nothing yet'}`,
     `cancels  ${cancels(state.latencies)}`,
-    '',
+    said,
   ]
   const alarms = state.alarms.slice(-shownAlarms).map(({ at, kind, machineId, actionId }) => {
     const name = state.names.get(machineId ?? '') ?? machineId ?? 'the server'

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { setTimeout as pause } from 'node:timers/promises'
+import { limitClasses } from '../packages/contract/src/index.ts'
 import type { Credentials } from '../packages/server/src/start/credentials.ts'
 import type { Options } from './options.ts'
 
@@ -24,7 +25,7 @@ export interface ServerProcess {
   stop(): Promise<void>
 }
 
-type Asked = Pick<Options, 'listen' | 'dataFolder' | 'speed'>
+type Asked = Pick<Options, 'listen' | 'dataFolder' | 'speed' | 'load'>
 
 /** Ready when this resolves. @throws Error with its last words where it does not come up. */
 export async function startServer(options: Asked): Promise<ServerProcess> {
@@ -47,15 +48,17 @@ export async function startServer(options: Asked): Promise<ServerProcess> {
 }
 
 function launch(
-  { listen, speed }: Asked,
+  { listen, speed, load }: Asked,
   dataFolder: string,
 ): { readonly child: ChildProcess; readonly ended: Promise<string> } {
   const scaled = Object.entries(runLimits).map(([type, seconds]) => `${type}=${atLeast(seconds / speed)}`)
-  const lifted = ['createEnrolmentToken=-/-', 'streamEvents=-/-']
+  const own = ['createEnrolmentToken=-/-', 'streamEvents=-/-']
+  const lifted = load === null ? own : [...own, ...limitClasses.map((name) => `${name}=-/-`)]
   const limits = [process.env.COUNTERMAND_LIMITS, ...lifted].filter(Boolean).join(',')
   const args = ['--no-agent', '--listen', listen, '--data', dataFolder, '--run-limits', scaled.join(',')]
   const more = ['--limits', limits, '--cancel-limit-seconds', String(atLeast(cancelLimit / speed))]
-  const child = spawn(process.execPath, [main, ...args, ...more], {
+  const sessions = load === null ? [] : ['--sessions', '-']
+  const child = spawn(process.execPath, [main, ...args, ...more, ...sessions], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C reaches us, and it is told in our order.
     detached: true,

@@ -17,6 +17,8 @@ export interface View {
   devices(enrolled: readonly (readonly [string, string])[]): void
   /** What a device says of itself. */
   log(device: string, line: string): void
+  /** What the rehearsal itself has to say. */
+  say(line: string): void
   end(): void
 }
 
@@ -27,12 +29,20 @@ const restOfScreen = '\x1b[J'
 
 export function openPicture(state: Rehearsal): View {
   let timer: NodeJS.Timeout | null = null
+  const said: string[] = []
   return {
     begin: ({ options, server, devices }) => {
       const title = `Countermand, rehearsal   ${server.credentials.apiUrl}   speed ${options.speed}   seed ${options.seed}   ${credentialsOf(options)}   Ctrl-C ends it`
       const draw = (): void => {
         const { columns, rows } = process.stdout
-        const text = screenOf(state, { columns, rows, now: Date.now(), title, devices })
+        const text = screenOf(state, {
+          columns,
+          rows,
+          now: Date.now(),
+          title,
+          devices,
+          said: said.at(-1) ?? '',
+        })
         process.stdout.write(home + text.replaceAll('\n', `${restOfLine}\n`) + restOfLine + restOfScreen)
       }
       process.stdout.write(hideCursor + clear)
@@ -41,9 +51,10 @@ export function openPicture(state: Rehearsal): View {
     heard: () => undefined,
     devices: () => undefined,
     log: () => undefined,
+    say: (line) => void said.push(line),
     end: () => {
       clearInterval(timer ?? undefined)
-      process.stdout.write(`${showCursor}\n`)
+      process.stdout.write(`${showCursor}\n${said.join('\n')}\n`)
     },
   }
 }
@@ -55,14 +66,15 @@ const silent = ['device.posture_ordered', 'enrolment.token_made']
 
 const say = (...words: readonly string[]): void => console.log(words.filter(Boolean).join('  '))
 
-export function openPlain(state: Rehearsal): View {
+/** `isBrief`: of the events only those that are alarms. */
+export function openPlain(state: Rehearsal, isBrief: boolean): View {
   return {
     begin: ({ options, server, devices }) => {
       say(`rehearsal: ${devices} devices, speed ${options.speed}, seed ${options.seed}`)
       say(`API ${server.credentials.apiUrl}, credentials ${credentialsOf(options)}`)
     },
     heard: ({ at, kind, machineId, actionId, alarm, data }) => {
-      if (silent.includes(kind)) return
+      if (silent.includes(kind) || (isBrief && !alarm)) return
       const device = state.names.get(machineId ?? '') ?? machineId ?? ''
       const words = [data.type, data.comment, data.proof, data.detail].filter(
         (word) => typeof word === 'string',
@@ -76,6 +88,7 @@ export function openPlain(state: Rehearsal): View {
       // What the agent says in its own words is in its server's events as well.
       if (line.startsWith('pretended:')) say(device, line)
     },
+    say,
     end: () => say('ending'),
   }
 }

@@ -62,7 +62,7 @@ export async function openStage(
 }
 
 async function enrolled(api: Api, devices: number): Promise<ReadonlyMap<string, string> | null> {
-  const answer = await api.ask('GET', '/api/machines')
+  const answer = await api.ask('GET', '/api/machines?$top=10000')
   const { value }: { value: readonly Machine[] } = JSON.parse(await answer.text())
   const known = value.filter(({ lastSeen }) => lastSeen !== null)
   if (known.length < devices) return null

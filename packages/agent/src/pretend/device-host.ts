@@ -10,8 +10,8 @@ export interface DeviceHostParts {
   readonly fates: KnownFates
   readonly scopes: PretendedScopes
   readonly bootId: () => string
-  /** By which action this host is to stand as it was told last. */
-  readonly standsBy: () => string | null
+  /** By which action this host is to stand so: barred, by a generation, or free, as it was told last. */
+  readonly standsBy: (generation: number | null) => string | null
 }
 
 /** How often something that cannot be taken back is tried in vain. */
@@ -42,7 +42,7 @@ export function deviceHost({ name, dataFolder, fates, scopes, ...parts }: Device
     firewall: {
       ...firewall,
       apply: async (barrier) => {
-        const id = parts.standsBy() ?? ''
+        const id = parts.standsBy(barrier?.generation ?? null) ?? ''
         if (barrier !== null) {
           if (fates.of(id).fails === true) throw new Error('pretended: the rules were not taken')
           barredBy = id
@@ -52,6 +52,7 @@ export function deviceHost({ name, dataFolder, fates, scopes, ...parts }: Device
           throw new Error('pretended: the rules could not be taken away')
         }
         await firewall.apply(barrier)
+        fates.ended(id)
       },
     },
   }

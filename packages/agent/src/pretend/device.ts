@@ -17,6 +17,7 @@ import { pretendHost } from './host.ts'
 import { Line, lost, type Asked } from './line.ts'
 import type { Moment, Scenario } from './scenarios.ts'
 import { pretendScopes, type PretendedScopes } from './scopes.ts'
+import type { Truth } from './truth.ts'
 
 export interface DeviceOptions extends Pick<FateParts, 'speed' | 'scenario' | 'isSteady' | 'commentOf'> {
   readonly name: string
@@ -48,6 +49,7 @@ export class PretendedDevice {
   private leaving = new AbortController()
   private bootId: string = randomUUID()
   private standsBy: string | null = null
+  private readonly standing = new Map<number, string>()
   private isAnew = false
   private copy: { readonly ended: Promise<void>; readonly leaving: AbortController } | null = null
 
@@ -66,8 +68,13 @@ export class PretendedDevice {
       fates: this.fates,
       scopes: this.scopes,
       bootId: () => this.bootId,
-      standsBy: () => this.standsBy,
+      standsBy: (generation) =>
+        generation === null ? this.standsBy : (this.standing.get(generation) ?? null),
     })
+  }
+
+  truths(): ReadonlyMap<string, Truth> {
+    return this.fates.truths()
   }
 
   get isReachable(): boolean {
@@ -138,6 +145,7 @@ export class PretendedDevice {
       scenarios.set(stands, await this.fates.decide(stands, order))
     }
     this.standsBy = stands
+    if (stands !== null && posture !== null) this.standing.set(posture.generation, stands)
     for (const [id, scenario] of scenarios) this.happens('ordered', id, scenario)
     for (const [id, { losesReply }] of scenarios) {
       if (losesReply === undefined) continue

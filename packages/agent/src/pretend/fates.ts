@@ -4,6 +4,7 @@ import type { Dice } from './dice.ts'
 import { fateOf, natural, type Fate, type Order } from './fate.ts'
 import { chosen, chosenIn, type Choice, type Scenario } from './scenarios.ts'
 import type { Fates } from './scopes.ts'
+import type { Truth } from './truth.ts'
 
 export interface FateParts {
   readonly dice: Dice
@@ -23,6 +24,8 @@ export interface KnownFates extends Fates {
   /** An order has come in, of an action that may be known already. */
   decide(id: string, order: Order): Promise<Scenario>
   of(id: string): Scenario
+  /** What has really become of every action that was begun. */
+  truths(): ReadonlyMap<string, Truth>
   /** Who waits to begin it waits no longer. */
   hurry(id: string): void
   hurryAll(): void
@@ -34,6 +37,7 @@ const lookMs = 50
 export function openFates(parts: FateParts): KnownFates {
   const { dice, speed } = parts
   const known = new Map<string, Fate>()
+  const truths = new Map<string, Truth>()
   const waited = new Set<string>()
   const waiting = new Map<string, AbortController>()
   const hurryAll = (): void => {
@@ -71,9 +75,12 @@ export function openFates(parts: FateParts): KnownFates {
         waiting.delete(id)
       }
     },
+    truths: () => truths,
+    ended: (id) => void truths.set(id, 'done'),
     started: (id) => {
       const fate = known.get(id)
       if (fate === undefined) throw new Error(`Nobody knows of the action ${id}.`)
+      truths.set(id, 'begun')
       return fate.program
     },
   }

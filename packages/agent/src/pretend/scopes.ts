@@ -22,6 +22,8 @@ export interface Fates {
   ready(actionId: string): Promise<void>
   /** A program of it starts. */
   started(actionId: string): Program
+  /** A program of it has ended by itself. */
+  ended(actionId: string): void
 }
 
 /** Nothing special ever happens: every program takes a minute, and ends well. */
@@ -34,6 +36,7 @@ export const plainFates: Fates = {
     endsWhenStopped: false,
     outlivesKillMs: 0,
   }),
+  ended: () => undefined,
 }
 
 interface Pretended {
@@ -41,6 +44,8 @@ interface Pretended {
   folder: string
   timer: NodeJS.Timeout | null
   frozen: boolean
+  /** What it does in the moment of its end, which nothing can come into. */
+  ends: Promise<void>
   /** Since when it is to be dead. */
   killedAt: number | null
   readonly over: AbortController
@@ -54,7 +59,14 @@ export interface PretendedScopes extends Scopes {
   lose(): void
 }
 
-const nobody = { program: null, folder: '', timer: null, frozen: false, killedAt: null }
+const nobody = {
+  program: null,
+  folder: '',
+  timer: null,
+  frozen: false,
+  ends: Promise.resolve(),
+  killedAt: null,
+}
 
 export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
   const scopes = new Map<string, Pretended>()
@@ -70,7 +82,7 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
     start: (scope, launch) => {
       const pretended = scopes.get(scope)
       if (pretended === undefined) return Promise.reject(new ScopeGone(scope))
-      start(pretended, fates.started(idOf(scope)), launch)
+      start(pretended, fates.started(idOf(scope)), { ...launch, ended: () => fates.ended(idOf(scope)) })
       return Promise.resolve()
     },
     ended: async (scope, folder, signal) => {
@@ -83,8 +95,11 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
     freeze: async (scope) => {
       const pretended = scopes.get(scope)
       if (pretended === undefined) return
+      await pretended.ends
       const { program, folder, over } = pretended
-      if (program?.endsWhenStopped === true && !over.signal.aborted) await write(folder, program)
+      const isOver = program?.endsWhenStopped === true && !over.signal.aborted
+      if (isOver) await write(folder, program)
+      if (isOver) fates.ended(idOf(scope))
       pretended.frozen = true
     },
     // What is pretended ends at once when it is asked.
@@ -94,21 +109,26 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
       const pretended = scopes.get(scope)
       if (pretended !== undefined && outlives(pretended))
         return Promise.reject(new Unkillable(scope, [{ pid: 4711, command: 'pretended' }]))
-      end(pretended)
+      kill(pretended)
       scopes.delete(scope)
       return Promise.resolve({ proof: 'stopped', killed: [], strays: [] })
     },
     isAlive: (scope) => Promise.resolve(scopes.get(scope)?.over.signal.aborted === false),
     lose: () => {
-      for (const each of scopes.values()) end(each)
+      for (const each of scopes.values()) kill(each)
       scopes.clear()
     },
   }
 }
 
-function start(pretended: Pretended, program: Program, { folder, cwd }: Launch): void {
-  const ended = async (): Promise<void> => {
+function start(
+  pretended: Pretended,
+  program: Program,
+  { folder, cwd, ended }: Launch & { readonly ended: () => void },
+): void {
+  const end = async (): Promise<void> => {
     if (!pretended.frozen) {
+      ended()
       // For who collects what it has left.
       await writeFile(join(cwd, 'pretended.txt'), program.output)
       await write(folder, program)
@@ -119,7 +139,8 @@ function start(pretended: Pretended, program: Program, { folder, cwd }: Launch):
   if (program.takesMs === Infinity) return
   // Where its folder has gone with its device, nobody waits for it.
   const over = (): void => pretended.over.abort()
-  pretended.timer = setTimeout(() => void ended().then(over, over), Math.min(program.takesMs, longestMs))
+  const ending = (): void => void (pretended.ends = end().then(over, over))
+  pretended.timer = setTimeout(ending, Math.min(program.takesMs, longestMs))
 }
 
 function outlives(pretended: Pretended): boolean {
@@ -129,7 +150,7 @@ function outlives(pretended: Pretended): boolean {
   return Date.now() - pretended.killedAt < program.outlivesKillMs
 }
 
-function end(pretended: Pretended | undefined): void {
+function kill(pretended: Pretended | undefined): void {
   clearTimeout(pretended?.timer ?? undefined)
   pretended?.over.abort()
 }
