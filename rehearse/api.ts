@@ -7,6 +7,8 @@ const renewBeforeMs = 60_000
 
 export interface Api {
   ask<T>(method: string, path: string, body?: object): Promise<T>
+  /** What goes into the header `authorization`. */
+  bearer(): Promise<string>
   /** With a token. Whoever asks reads the answer. */
   open(path: string, signal: AbortSignal): Promise<Response>
 }
@@ -20,6 +22,7 @@ export function openApi(known: Known): Api {
     return `Bearer ${token.text}`
   }
   return {
+    bearer,
     ask: async <T>(method: string, path: string, body?: object) => {
       const isForm = body instanceof FormData
       const headers = {

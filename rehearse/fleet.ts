@@ -38,7 +38,8 @@ async function run({ devices, seed, speed, isSteady }: Order & { kind: 'run' }):
   layLines()
   const told = new Set<string>()
   let telling = Promise.resolve()
-  const timer = setInterval(() => (telling = telling.then(() => tellState(told))), stateEveryMs)
+  const tell = (): void => void (telling = telling.then(() => tellState(told)))
+  const timer = setInterval(tell, stateEveryMs)
   const lives: Promise<void>[] = []
   for (const about of devices) {
     if (leaving.signal.aborted) break

@@ -1,5 +1,7 @@
 /** `npm run rehearse`: a server, pretended devices for it, and a picture of what happens. */
+import { once } from 'node:events'
 import { mkdirSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { LiveEvent } from '../packages/contract/src/index.ts'
@@ -10,6 +12,7 @@ import { memoryOf, runLoad } from './load.ts'
 import { namesOf, OptionError, readOptions, usage, type Options } from './options.ts'
 import { openPicture, openPlain, type View } from './view.ts'
 import { startServer } from './server-process.ts'
+import { openRecorder, type Recorder } from './recorder.ts'
 import { Rehearsal } from './state.ts'
 
 const commentWithinMs = 2_000
@@ -21,11 +24,22 @@ async function main(args: readonly string[]): Promise<void> {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => leaving.abort())
   mkdirSync(join(options.dataFolder, 'devices'), { recursive: true, mode: 0o700 })
 
-  const server = await startServer(options)
+  const { record, listen } = options
+  const inner = record === null ? listen : `127.0.0.1:${await freePort()}`
+  const publicUrl = record === null ? null : `http://${listen}`
+  const server = await startServer({ ...options, listen: inner, publicUrl })
+  const recorder =
+    record === null
+      ? null
+      : await openRecorder({ file: record, listen: placeOf(listen), server: placeOf(inner) })
   try {
-    const api = openApi(server.credentials)
-    await rehearse(options, { api, server, leaving: leaving.signal })
+    const { tokenUrl, ...known } = server.credentials
+    const here = (url: string): string => `http://${inner}${new URL(url).pathname.replace(/\/$/, '')}`
+    // What the rehearsal asks for itself is no part of a playbook.
+    const api = openApi({ ...known, apiUrl: here(known.apiUrl), tokenUrl: here(tokenUrl) })
+    await rehearse(options, { api, server, recorder, leaving: leaving.signal })
   } finally {
+    await recorder?.close()
     await server.stop()
   }
 }
@@ -33,10 +47,12 @@ async function main(args: readonly string[]): Promise<void> {
 interface Stage {
   readonly api: Api
   readonly server: Awaited<ReturnType<typeof startServer>>
+  /** Null where nothing is kept. */
+  readonly recorder: Recorder | null
   readonly leaving: AbortSignal
 }
 
-async function rehearse(options: Options, { api, server, leaving }: Stage): Promise<void> {
+async function rehearse(options: Options, { api, server, recorder, leaving }: Stage): Promise<void> {
   const state = new Rehearsal()
   const comments = new Comments(api)
   const view: View = options.isPlain ? openPlain(state, options.load !== null) : openPicture(state)
@@ -63,6 +79,7 @@ async function rehearse(options: Options, { api, server, leaving }: Stage): Prom
     told: (fleet, { reachable, enrolled }) => {
       state.devices(fleet, reachable, enrolled)
       view.devices(enrolled)
+      for (const [id, name] of enrolled) recorder?.name(id, name)
     },
     log: (device, line) => view.log(device, line),
   })
@@ -128,6 +145,20 @@ class Comments {
       .catch(() => null)
     return action?.requestorComment ?? ''
   }
+}
+
+function placeOf(listen: string): { readonly host: string; readonly port: number } {
+  const { hostname, port } = new URL(`http://${listen}`)
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: Number(port) }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer()
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 const untilAborted = (signal: AbortSignal): Promise<void> =>

@@ -25,7 +25,10 @@ export interface ServerProcess {
   stop(): Promise<void>
 }
 
-type Asked = Pick<Options, 'listen' | 'dataFolder' | 'speed' | 'load'>
+type Asked = Pick<Options, 'listen' | 'dataFolder' | 'speed' | 'load'> & {
+  /** Under which address it is known, where another one stands before it; null for its own. */
+  readonly publicUrl: string | null
+}
 
 /** Ready when this resolves. @throws Error with its last words where it does not come up. */
 export async function startServer(options: Asked): Promise<ServerProcess> {
@@ -35,7 +38,7 @@ export async function startServer(options: Asked): Promise<ServerProcess> {
     throw new Error(`The server has ended:\n${words}`)
   })
   died.catch(() => undefined)
-  const credentials = await Promise.race([untilReady(dataFolder), died])
+  const credentials = await Promise.race([untilReady(dataFolder, `http://${options.listen}`), died])
   return {
     credentials,
     pid: child.pid ?? 0,
@@ -48,7 +51,7 @@ export async function startServer(options: Asked): Promise<ServerProcess> {
 }
 
 function launch(
-  { listen, speed, load }: Asked,
+  { listen, speed, load, publicUrl }: Asked,
   dataFolder: string,
 ): { readonly child: ChildProcess; readonly ended: Promise<string> } {
   const scaled = Object.entries(runLimits).map(([type, seconds]) => `${type}=${atLeast(seconds / speed)}`)
@@ -58,7 +61,8 @@ function launch(
   const args = ['--no-agent', '--listen', listen, '--data', dataFolder, '--run-limits', scaled.join(',')]
   const more = ['--limits', limits, '--cancel-limit-seconds', String(atLeast(cancelLimit / speed))]
   const sessions = load === null ? [] : ['--sessions', '-']
-  const child = spawn(process.execPath, [main, ...args, ...more, ...sessions], {
+  const known = publicUrl === null ? [] : ['--public-url', publicUrl]
+  const child = spawn(process.execPath, [main, ...args, ...more, ...sessions, ...known], {
     stdio: ['ignore', 'pipe', 'pipe'],
     // Ctrl-C reaches us, and it is told in our order.
     detached: true,
@@ -73,12 +77,12 @@ function launch(
 const atLeast = (seconds: number): number => Math.max(shortest, Math.round(seconds))
 
 /** Ready means: `credentials.json` is there and `/readyz` answers 200. */
-async function untilReady(dataFolder: string): Promise<Credentials> {
+async function untilReady(dataFolder: string, url: string): Promise<Credentials> {
   const until = Date.now() + readyWithinMs
   for (;;) {
     try {
       const credentials: Credentials = JSON.parse(readFileSync(join(dataFolder, 'credentials.json'), 'utf8'))
-      if ((await fetch(`${credentials.apiUrl}/readyz`)).ok) return credentials
+      if ((await fetch(`${url}/readyz`)).ok) return credentials
     } catch {
       // Not there yet, or not listening.
     }

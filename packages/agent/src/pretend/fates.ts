@@ -40,18 +40,16 @@ export function openFates(parts: FateParts): KnownFates {
   const truths = new Map<string, Truth>()
   const waited = new Set<string>()
   const waiting = new Map<string, AbortController>()
-  const hurryAll = (): void => {
-    for (const each of waiting.values()) each.abort()
-  }
   const of = (id: string): Scenario => known.get(id)?.scenario ?? nothing
   const pick = async (id: string): Promise<Scenario> => {
     const choice = chosenIn(await parts.commentOf(id)) ?? parts.scenario
-    if (choice !== null) return chosen(choice)
-    return parts.isSteady ? nothing : natural(dice)
+    return choice !== null ? chosen(choice) : parts.isSteady ? nothing : natural(dice)
   }
   return {
     of,
-    hurryAll,
+    hurryAll: () => {
+      for (const each of waiting.values()) each.abort()
+    },
     hurry: (id) => waiting.get(id)?.abort(),
     decide: async (id, order) => {
       const before = known.get(id)

@@ -92,16 +92,7 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
       signal.throwIfAborted()
       return exitStatus(folder)
     },
-    freeze: async (scope) => {
-      const pretended = scopes.get(scope)
-      if (pretended === undefined) return
-      await pretended.ends
-      const { program, folder, over } = pretended
-      const isOver = program?.endsWhenStopped === true && !over.signal.aborted
-      if (isOver) await write(folder, program)
-      if (isOver) fates.ended(idOf(scope))
-      pretended.frozen = true
-    },
+    freeze: async (scope) => freeze(scopes.get(scope), () => fates.ended(idOf(scope))),
     // What is pretended ends at once when it is asked.
     ask: () => Promise.resolve(),
     exitStatus,
@@ -141,6 +132,17 @@ function start(
   const over = (): void => pretended.over.abort()
   const ending = (): void => void (pretended.ends = end().then(over, over))
   pretended.timer = setTimeout(ending, Math.min(program.takesMs, longestMs))
+}
+
+async function freeze(pretended: Pretended | undefined, ended: () => void): Promise<void> {
+  if (pretended === undefined) return
+  await pretended.ends
+  const { program, folder, over } = pretended
+  if (program?.endsWhenStopped === true && !over.signal.aborted) {
+    await write(folder, program)
+    ended()
+  }
+  pretended.frozen = true
 }
 
 function outlives(pretended: Pretended): boolean {
