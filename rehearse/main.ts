@@ -27,6 +27,7 @@ async function main(args: readonly string[]): Promise<void> {
   const { record, listen } = options
   const inner = record === null ? listen : `127.0.0.1:${await freePort()}`
   const publicUrl = record === null ? null : `http://${listen}`
+  console.log('Starting the server …')
   const server = await startServer({ ...options, listen: inner, publicUrl })
   const recorder =
     record === null

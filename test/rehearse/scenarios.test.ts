@@ -99,6 +99,7 @@ const cases: readonly Case[] = [
     status: 'Succeeded',
     state: 'too_late',
   },
+  { comment: 'refuses', what: response, cancel: phase('running'), status: 'Succeeded', state: 'refused' },
   {
     comment: 'lost-offer=1000',
     what: response,

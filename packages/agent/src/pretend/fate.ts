@@ -50,6 +50,7 @@ export function fateOf(
       status: scenario.fails === true ? null : found ? 1 : 0,
       output: found ? '/home/pretended/eicar.com: Eicar-Test-Signature FOUND\n' : said,
       endsWhenStopped: scenario.endsWhenStopped ?? false,
+      unstoppable: scenario.refuses === true ? 'pretended: what it does must not be left half done' : null,
       outlivesKillMs: ((scenario.outlivesKill ?? 0) * 1000) / speed,
     },
   }

@@ -17,6 +17,8 @@ export interface Scenario {
   readonly fails?: true
   /** It ends in the very moment in which it is stopped. */
   readonly endsWhenStopped?: true
+  /** Its step is not to be stopped. */
+  readonly refuses?: true
   /** For so long it cannot be killed. */
   readonly outlivesKill?: number
   /** Taking it back fails. */
@@ -58,6 +60,11 @@ export const scenarios = {
     says: 'the work ends in the moment in which a cancel stops it',
     takes: Infinity,
     endsWhenStopped: true,
+  },
+  refuses: {
+    says: 'its step is not to be stopped: the device says why, and goes on',
+    lasts: 300,
+    refuses: true,
   },
   'lost-offer': { says: 'for a while every reply that brings it is lost on its way', losesReply: 300 },
   unkillable: { says: 'for a while its processes cannot be killed', takes: Infinity, outlivesKill: 600 },

@@ -12,6 +12,8 @@ export interface Program {
   readonly output: string
   /** It ends in the very moment in which it is frozen. */
   readonly endsWhenStopped: boolean
+  /** Why it is not to be stopped; null where it may be. */
+  readonly unstoppable: string | null
   /** For so long nothing kills it. */
   readonly outlivesKillMs: number
 }
@@ -34,6 +36,7 @@ export const plainFates: Fates = {
     status: 0,
     output: 'This is a pretended device: the script was not run.\n',
     endsWhenStopped: false,
+    unstoppable: null,
     outlivesKillMs: 0,
   }),
   ended: () => undefined,
@@ -104,6 +107,7 @@ export function pretendScopes(fates: Fates = plainFates): PretendedScopes {
       scopes.delete(scope)
       return Promise.resolve({ proof: 'stopped', killed: [], strays: [] })
     },
+    unstoppable: (scope) => scopes.get(scope)?.program?.unstoppable ?? null,
     isAlive: (scope) => Promise.resolve(scopes.get(scope)?.over.signal.aborted === false),
     lose: () => {
       for (const each of scopes.values()) kill(each)
