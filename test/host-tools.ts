@@ -15,6 +15,8 @@ export interface HostTool {
   readonly isNetwork?: true
   /** A library rather than a command: where its package puts it, and who is asked to use it. */
   readonly library?: { readonly path: string; readonly command: string }
+  /** Its package starts this at once where there is systemd, and must not: nothing would start any more. */
+  readonly service?: string
 }
 
 export const hostTools = {
@@ -44,6 +46,13 @@ export const hostTools = {
     probe: ['add table netdev t; add chain netdev t c; add rule netdev t c numgen random mod 2 < 1 drop'],
     isNetwork: true,
   },
+  // A daemon: its own help is a failure, its client's is not.
+  fapolicyd: {
+    package: 'fapolicyd',
+    probe: ['--help'],
+    library: { path: '/usr/sbin/fapolicyd', command: '/usr/sbin/fapolicyd-cli' },
+    service: 'fapolicyd',
+  },
 } as const satisfies Record<string, HostTool>
 
 export type HostToolName = keyof typeof hostTools
@@ -63,7 +72,17 @@ export function isRoot(): boolean {
 
 /** The words a person can paste to bring a tool. */
 export function howToBring(tool: HostToolName): string {
-  return `apt-get install ${hostTools[tool].package}`
+  const { package: brings, service }: HostTool = hostTools[tool]
+  const first = service !== undefined && isOfSystemd() ? `systemctl mask ${service} && ` : ''
+  return `${first}apt-get install ${brings}`
+}
+
+const isOfSystemd = (): boolean => existsSync('/run/systemd/system')
+
+/** Says whether it may be installed. */
+function isKeptFromStarting({ service }: HostTool): boolean {
+  if (service === undefined || !isOfSystemd()) return true
+  return spawnSync('systemctl', ['mask', service]).status === 0
 }
 
 /** Installs what is missing where that is ours to do: as root, on Debian and its kin, unless forbidden. */
@@ -73,7 +92,8 @@ function bringMissing(): void {
   if (missing.length === 0) return
   if (!isRoot() || !isOnPath('apt-get') || process.env.COUNTERMAND_NO_APT === '1') return
 
-  const packages = [...new Set(missing.map((name) => hostTools[name].package))]
+  const wanted = missing.filter((name) => isKeptFromStarting(hostTools[name]))
+  const packages = [...new Set(wanted.map((name) => hostTools[name].package))]
   console.error(`Installing ${packages.join(', ')} for the tests (COUNTERMAND_NO_APT=1 forbids it) …`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   for (const args of [['update'], ['install', '--no-install-recommends', '-y', ...packages]]) {

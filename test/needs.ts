@@ -50,6 +50,7 @@ function lackOf(need: Need): string | null {
     case 'ip':
     case 'tc':
     case 'nft':
+    case 'fapolicyd':
       return lackOfTool(need)
   }
 }

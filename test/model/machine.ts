@@ -1,6 +1,7 @@
 /** The machine under an agent: scopes in which scripts run, and what has really happened to each. It outlives agents. */
 import { join } from 'node:path'
 import { hostWith, type Host } from '../../packages/agent/src/host/host.ts'
+import { FakeExecution } from '../../packages/agent/src/testing/execution.ts'
 import { FakeFirewall } from '../../packages/agent/src/testing/firewall.ts'
 import { ScopeGone, Unkillable, type Ended, type Scopes } from '../../packages/agent/src/host/types.ts'
 import type { Clock } from './clock.ts'
@@ -112,7 +113,10 @@ export class Machine {
     const facts = { hostName: 'ws-1', osPlatform: 'Linux', osVersion: null, osBuild: null }
     const more = { osArchitecture: '64-bit', osProcessor: 'x64', version: '12', ipAddresses: [] }
     return {
-      ...hostWith({ scopes: this.asScopes(), firewall: new FakeFirewall() }, dataFolder),
+      ...hostWith(
+        { scopes: this.asScopes(), firewall: new FakeFirewall(), execution: new FakeExecution() },
+        dataFolder,
+      ),
       readFacts: () => Promise.resolve({ ...facts, ...more }),
       isThisHost: () => Promise.resolve(false),
       interpreterOf: () => Promise.resolve(['/bin/sh']),

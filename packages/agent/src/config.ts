@@ -24,6 +24,8 @@ export interface Config {
   readonly switchedOff: readonly string[]
   /** Signatures for the virus scanner, if not the distribution's. */
   readonly signatures: string | null
+  /** Types of the file systems that a restriction covers; null for all that are this host's own. */
+  readonly restrictFileSystems: readonly string[] | null
 }
 
 export const usage = `countermand-agent [flags]            runs this device; each flag has a twin in the environment
@@ -37,6 +39,7 @@ countermand-agent restore [flags]    puts back what stands and ends, for a start
   --ca FILE                COUNTERMAND_AGENT_CA                what to trust instead of the CA that the token has brought
   --switch-off TYPE,…      COUNTERMAND_AGENT_SWITCH_OFF        action types that this host refuses
   --signatures DIR         COUNTERMAND_AGENT_SIGNATURES        for virus scans, instead of /var/lib/clamav
+  --restrict-file-systems TYPE,…  COUNTERMAND_AGENT_RESTRICT_FILE_SYSTEMS  what a restriction covers, instead of all local ones
   --pretend                COUNTERMAND_AGENT_PRETEND=1         a pretended device: nothing on this host is touched
   --allow-containment      COUNTERMAND_AGENT_ALLOW_CONTAINMENT=1
 `
@@ -59,6 +62,7 @@ export function readConfig(
       ca: word,
       'switch-off': word,
       signatures: word,
+      'restrict-file-systems': word,
       tied: flag,
       pretend: flag,
       'allow-containment': flag,
@@ -66,6 +70,7 @@ export function readConfig(
     },
   })
   const isSet = (twin: string): boolean => ['1', 'true'].includes(env[`COUNTERMAND_AGENT_${twin}`] ?? '')
+  const fileSystems = values['restrict-file-systems'] ?? env.COUNTERMAND_AGENT_RESTRICT_FILE_SYSTEMS ?? ''
   const switchedOff = values['switch-off'] ?? env.COUNTERMAND_AGENT_SWITCH_OFF ?? ''
   return {
     command: commandIn(positionals),
@@ -79,9 +84,12 @@ export function readConfig(
     pretend: values.pretend ?? isSet('PRETEND'),
     allowContainment: values['allow-containment'] ?? isSet('ALLOW_CONTAINMENT'),
     signatures: values.signatures ?? (env.COUNTERMAND_AGENT_SIGNATURES || null),
-    switchedOff: switchedOff.split(',').filter((name) => name !== ''),
+    switchedOff: namesIn(switchedOff),
+    restrictFileSystems: fileSystems === '' ? null : namesIn(fileSystems),
   }
 }
+
+const namesIn = (list: string): string[] => list.split(',').filter((name) => name !== '')
 
 function commandIn([first, ...more]: readonly string[]): Command | 'run' {
   if (first === undefined) return 'run'

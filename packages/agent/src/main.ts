@@ -34,7 +34,13 @@ async function main(): Promise<void> {
   const name = nameOf(dataFolder)
   const host = config.pretend
     ? pretendHost(dataFolder)
-    : await openHost({ name, dataFolder, log, signatures: config.signatures })
+    : await openHost({
+        name,
+        dataFolder,
+        log,
+        signatures: config.signatures,
+        fileSystems: config.restrictFileSystems,
+      })
   log(host.scopes.description)
   try {
     await runAgent({ ...config, host, log }, leaving.signal)

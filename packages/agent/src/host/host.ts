@@ -6,6 +6,8 @@ import { bootId, bootSeconds } from './clock.ts'
 import { readFacts, type AddressFact } from './facts.ts'
 import { makeFolder, readHead, readLastLine, removeFolder, trimFile, unlessGone } from './files.ts'
 import { collector, type Collector } from './collector.ts'
+import { openExecution } from './execution/execution.ts'
+import type { ExecutionControl } from './execution/types.ts'
 import { openFirewall } from './firewall/firewall.ts'
 import type { Firewall } from './firewall/types.ts'
 import { isThisHost } from './own-address.ts'
@@ -48,6 +50,8 @@ export interface Host {
   readonly scopes: Scopes
   /** What lets this host talk to others, or not. */
   readonly firewall: Firewall
+  /** What lets this host start programs, or not. */
+  readonly execution: ExecutionControl
   readonly files: HostFiles
   /** What actions put on this host. */
   readonly puts: Puts
@@ -74,16 +78,19 @@ export async function openHost(options: {
   readonly log: (line: string) => void
   /** A folder of signatures for the scanner instead of the distribution's. */
   readonly signatures?: string | null
+  /** Types of the file systems that a restriction covers, instead of all that are this host's own. */
+  readonly fileSystems?: readonly string[] | null
 }): Promise<Host> {
-  const { name, dataFolder, log, signatures } = options
+  const { name, dataFolder, log, signatures, fileSystems = null } = options
   const scopes = await openScopes({ name, log, folder: join(dataFolder, 'scopes') })
   const firewall = openFirewall({ name, folder: join(dataFolder, 'firewall'), log })
-  return hostWith({ scopes, firewall }, dataFolder, signatures)
+  const execution = openExecution({ name, folder: join(dataFolder, 'execution'), log, fileSystems })
+  return hostWith({ scopes, firewall, execution }, dataFolder, signatures)
 }
 
-/** A host with other scopes and another firewall, everything else as it is. */
+/** A host with other scopes, another firewall and another execution control, everything else as it is. */
 export function hostWith(
-  { scopes, firewall }: Pick<Host, 'scopes' | 'firewall'>,
+  { scopes, firewall, execution }: Pick<Host, 'scopes' | 'firewall' | 'execution'>,
   dataFolder: string,
   signatures: string | null = null,
 ): Host {
@@ -91,6 +98,7 @@ export function hostWith(
   return {
     scopes,
     firewall,
+    execution,
     files: { makeFolder, removeFolder, trim, readHead: readText, lastLine, readCompressed },
     puts,
     scanner: openScanner(signatures),

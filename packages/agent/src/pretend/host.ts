@@ -1,11 +1,13 @@
 /** A host that only pretends: nothing is started, nothing on the real one is touched. All else of the agent is real. */
 import { gzipSync } from 'node:zlib'
 import { hostWith, type Host } from '../host/host.ts'
+import { pretendExecution } from './execution.ts'
 import { pretendFirewall } from './firewall.ts'
 import { pretendScopes, type PretendedScopes } from './scopes.ts'
 
 export function pretendHost(dataFolder: string, scopes: PretendedScopes = pretendScopes()): Host {
-  const real = hostWith({ scopes, firewall: pretendFirewall() }, dataFolder)
+  const standIns = { scopes, firewall: pretendFirewall(), execution: pretendExecution() }
+  const real = hostWith(standIns, dataFolder)
   return {
     ...real,
     files: {

@@ -14,6 +14,7 @@ import {
 } from '@countermand/contract'
 import { CompactSign, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
 import { hostWith, type Host } from '../host/host.ts'
+import { FakeExecution } from './execution.ts'
 import { FakeFirewall } from './firewall.ts'
 import { ScopeGone, Unkillable, type Found, type Scopes } from '../host/types.ts'
 
@@ -144,6 +145,7 @@ export class Machine {
   /** What was done with scopes, in order. */
   readonly calls: string[] = []
   readonly firewall = new FakeFirewall()
+  readonly execution = new FakeExecution()
   /** Called at the beginning of each of these, for a test to step in. */
   readonly before: Partial<Record<'start' | 'freeze' | 'end', () => Promise<void> | void>> = {}
   private readonly scopes = new Map<string, Scope>()
@@ -178,6 +180,7 @@ export class Machine {
     this.seconds = 10
     this.calls.push('reboot')
     this.firewall.kernel = null
+    this.execution.isRestricted = false
     for (const scope of this.scopes.values())
       Object.assign(scope, { exists: false, isAlive: false, isFrozen: false })
     this.changed()
@@ -186,7 +189,7 @@ export class Machine {
   /** The host as one agent sees it, by its data folder. */
   host(folder: string): Host {
     return {
-      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall }, folder),
+      ...hostWith({ scopes: this.asScopes(), firewall: this.firewall, execution: this.execution }, folder),
       interpreterOf: () => Promise.resolve(['/bin/sh']),
       bootSeconds: () => this.seconds,
       bootId: () => this.bootId,

@@ -2,7 +2,7 @@
 
 /** Why a host cannot be restricted, in plain words; `detail` of a missing tool is the line that installs it. */
 export interface Obstacle {
-  readonly why: 'missing_tool' | 'in_use'
+  readonly why: 'missing_tool' | 'in_use' | 'platform'
   readonly detail: string
 }
 
@@ -12,14 +12,14 @@ export interface ExecutionControl {
 
   /**
    * Works out ahead what this host's packages have installed, and keeps that fresh as packages change, so that a restriction stands
-   * within a second of its order. Costs minutes of one core once; goes on in the background until `signal`. Never rejects.
+   * within a second of its order. Costs seconds of one core once; goes on in the background until `signal`. Never rejects.
    */
   prepare(signal: AbortSignal): void
 
   /**
    * Makes the host stand restricted (true) or free of anything of ours (false); when it resolves that was looked at and is so.
    * Idempotent. Two at the same time, and one that an agent which was killed has left running, come one after the other. Never
-   * touches what is not ours. Throws in plain words; what stood before stands then.
+   * touches what is not ours. Throws in plain words; a restriction that stood as it should, stands then.
    */
   apply(isRestricted: boolean): Promise<void>
 

@@ -1,4 +1,4 @@
-import { findProgram, run } from './nft.ts'
+import { findProgram, run } from '../programs.ts'
 
 /** Users of this host, by name or number. */
 export interface Owners {

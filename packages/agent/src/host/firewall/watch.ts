@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { setTimeout as pause } from 'node:timers/promises'
-import { environment, findProgram } from './nft.ts'
+import { environment, findProgram } from '../programs.ts'
 
 const firstPauseMs = 100
 const longestPauseMs = 30_000

@@ -1,0 +1,21 @@
+/** Looks once a second. A daemon that is stopped is made to go on before anybody is told: whoever is told may be about to wait for it. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { findDaemons, letGoOn, lookAt, type Daemon } from './daemon.ts'
+import type { Seen } from './watch.ts'
+
+const everyMs = 1000
+
+const { source, first }: { source: string; first: Daemon | null } = workerData
+const ours = (): Daemon | null => findDaemons(source).find(({ isOurs }) => isOurs) ?? null
+const tell = (seen: Seen): void => parentPort?.postMessage(seen)
+
+let last = first
+
+setInterval(() => {
+  const now = (last && lookAt(last.pid, source)) ?? ours()
+  if (now?.isStopped === true) letGoOn(now.pid)
+
+  if (now?.pid !== last?.pid) tell({ stopped: null })
+  else if (now?.isStopped === true && last?.isStopped === false) tell({ stopped: now.pid })
+  last = now
+}, everyMs)
