@@ -92,7 +92,7 @@ async function rehearse(options: Options, { api, server, recorder, leaving }: St
       memoryBefore,
       seed: options.seed,
       devices: devices.length,
-      leaving,
+      leaving: AbortSignal.any([leaving, over.signal]),
     }
     const work =
       options.load === null
