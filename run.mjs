@@ -33,6 +33,8 @@ const programs = {
   verify: [program('packages/server/src/verify/main.ts')],
   print: [tool('packages/server/src/print/main.ts')],
   bench: [program('bench/main.ts')],
+  rehearse: [program('rehearse/main.ts')],
+  replay: [program('rehearse/replay/main.ts')],
   chaos: [program('test/chaos/main.ts')],
   fuzz: [program('test/fuzz/main.ts')],
   test: [tool('test/host-tools.ts'), tool('node_modules/vitest/vitest.mjs', 'run')],

@@ -131,7 +131,14 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   ],
   'agent/host': ['agent/host', 'types contract', 'node:*'],
   'agent/host/zip.ts': ['agent/host', 'yazl', 'node:*'],
-  'agent/pretend': ['agent/pretend', 'agent/host', 'agent/loop.ts', 'node:*'],
+  'agent/pretend': [
+    'agent/pretend',
+    'agent/host',
+    'agent/agent.ts',
+    'agent/identity.ts',
+    'contract',
+    'node:*',
+  ],
   agent: ['agent', 'contract', 'jose', 'packages/agent/package.json', 'node:*'],
 }
 

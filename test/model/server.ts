@@ -9,6 +9,7 @@ import { syncDevice } from '../../packages/server/src/app/sync-device.ts'
 import { atOnce, type Action } from '../../packages/server/src/core/action-shape.ts'
 import { serverChain } from '../../packages/server/src/core/chain.ts'
 import { Refusal, refusalStatus } from '../../packages/server/src/core/errors.ts'
+import { cancelLimitMs } from '../../packages/server/src/core/policies.ts'
 import { randomIds } from '../../packages/server/src/ids/random.ts'
 import { plainCancel } from '../../packages/server/src/testing/given.ts'
 import type { Clock } from './clock.ts'
@@ -119,6 +120,7 @@ export class Server {
         repeatedAction: 'refuse',
         graceMs: 0,
         quarantinePackaged: false,
+        cancelLimitMs,
       },
       ids: { ...randomIds, action: () => this.nextId(), device: () => deviceId },
       bus: { publish: nobody, onWake: nobody, onAction: nobody, onCommit: nobody },

@@ -96,6 +96,24 @@ async function cameFirst({ id, parts, scope, stops }: UnderWay, status: number |
   return true
 }
 
+/** A step that is not to be stopped says why, and goes to its end; only its limit ends it before. */
+async function refuses(
+  { id, parts, scope, patience, stops, ...under }: UnderWay,
+  limit: AbortSignal,
+): Promise<boolean> {
+  const { scopes } = parts.host
+  const detail = scopes.unstoppable?.(scope) ?? null
+  if (detail === null) return false
+  await patience.tell({ kind: 'cannot_stop', action: id, detail })
+  try {
+    await scopes.ended(scope, under.programFolder, AbortSignal.any([stops.leaving, limit]))
+  } catch (thrown) {
+    stops.leaving.throwIfAborted()
+    if (!limit.aborted) throw thrown
+  }
+  return true
+}
+
 /** Waits for the program, and decides by what is on disk once nothing of it executes. Null: the cancel found it running. */
 async function bodyOf(under: UnderWay, limit: AbortSignal): Promise<Body | null> {
   const { scope, step, isLast, patience, programFolder } = under
@@ -111,11 +129,12 @@ async function bodyOf(under: UnderWay, limit: AbortSignal): Promise<Body | null>
   } finally {
     clearInterval(tending)
   }
+  const isRefused = cancelled.aborted && (await refuses(under, limit))
   await scopes.freeze(scope)
   killPoint('frozen')
   const status = await scopes.exitStatus(programFolder)
   const overran = status === null && limit.aborted
-  if (cancelled.aborted && (await cameFirst(under, status))) return null
+  if (cancelled.aborted && !isRefused && (await cameFirst(under, status))) return null
 
   await step.tend(run)
   const { killed, strays } = await patience.emptied(scope, { keep: !isLast })

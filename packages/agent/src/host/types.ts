@@ -100,6 +100,12 @@ export interface Scopes {
     options?: { readonly patienceMs?: number; readonly keep?: boolean },
   ): Promise<Ended>
 
+  /**
+   * Why what runs in the scope is not to be stopped now, in plain words: it would leave this host worse off than its end does. Null,
+   * and left out, where everything can be stopped.
+   */
+  unstoppable?(scope: string): string | null
+
   /** Is anything alive in the scope now? Zombies are not. */
   isAlive(scope: string): Promise<boolean>
 }

@@ -4,14 +4,10 @@ import { hostWith, type Host } from '../host/host.ts'
 import { pretendExecution } from './execution.ts'
 import { pretendFirewall } from './firewall.ts'
 import { pretendByHash, pretendQuarantine } from './quarantine.ts'
-import { pretendScopes } from './scopes.ts'
+import { pretendScopes, type PretendedScopes } from './scopes.ts'
 
-export function pretendHost(dataFolder: string): Host {
-  const standIns = {
-    scopes: pretendScopes(),
-    firewall: pretendFirewall(),
-    execution: pretendExecution(),
-  }
+export function pretendHost(dataFolder: string, scopes: PretendedScopes = pretendScopes()): Host {
+  const standIns = { scopes, firewall: pretendFirewall(), execution: pretendExecution() }
   const real = hostWith(standIns, dataFolder)
   return {
     ...real,

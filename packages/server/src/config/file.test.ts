@@ -29,6 +29,7 @@ plan: plan1
 repeatedAction: open
 graceSeconds: 5
 quarantinePackaged: true
+cancelLimitSeconds: 60
 issuers:
   contoso:
     issuer: https://login.microsoftonline.com/a-tenant/v2.0
@@ -70,6 +71,7 @@ describe('a configuration file', () => {
       repeatedAction: 'open',
       graceMs: 5_000,
       quarantinePackaged: true,
+      cancelLimitMs: 60_000,
     })
   })
 
@@ -82,6 +84,7 @@ describe('a configuration file', () => {
       repeatedAction: 'refuse',
       graceMs: 0,
       quarantinePackaged: false,
+      cancelLimitMs: 3 * 24 * 3_600_000,
     })
     const named = (): Config => readConfig(['--config', join(folder, 'none.yaml')], {}, true)
     assert.throws(named, (thrown) => thrown instanceof ConfigError && /none\.yaml/.test(thrown.message))

@@ -21,7 +21,8 @@ import {
 } from './settings.ts'
 import { readTls, type Tls } from './tls.ts'
 
-export { ConfigError, usage } from './settings.ts'
+export { ConfigError } from './settings.ts'
+export { usage } from './usage.ts'
 
 export interface Config {
   readonly host: string
@@ -153,6 +154,7 @@ function configOf({ flags, environment, file }: Said, isLinux: boolean): Config 
       repeatedAction: set.repeatedAction ?? settings.repeatedAction.standing,
       graceMs: (set.graceSeconds ?? settings.graceSeconds.standing) * 1_000,
       quarantinePackaged: set.quarantinePackaged ?? settings.quarantinePackaged.standing,
+      cancelLimitMs: (set.cancelLimitSeconds ?? settings.cancelLimitSeconds.standing) * 1_000,
     },
     // In front of a person only what needs one; into a pipe or a file everything.
     logLevel: set.log ?? (process.stdout.isTTY ? 'warn' : 'info'),

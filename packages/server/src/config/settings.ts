@@ -15,6 +15,7 @@ import {
   type Limit,
 } from '@countermand/contract'
 import { Type, type Static, type TSchema } from 'typebox'
+import { cancelLimitMs } from '../core/policies.ts'
 import {
   address,
   allowed,
@@ -360,6 +361,14 @@ export const settings = {
     read: yes,
     standing: false,
   },
+  cancelLimitSeconds: {
+    schema: wholeNumber(1, 31_536_000),
+    says: 'takes a whole number from 1 to 31536000',
+    takes: 'N',
+    help: 'how long a cancel waits for its device’s word; default 3 days',
+    read: number,
+    standing: cancelLimitMs / 1_000,
+  },
 } as const satisfies Readonly<Record<string, Setting>>
 
 type Rows = typeof settings
@@ -379,21 +388,3 @@ export function twinOf(name: SettingName): string {
   const { twin }: Setting = settings[name]
   return twin ?? `COUNTERMAND_${flagOf(name).replaceAll('-', '_').toUpperCase()}`
 }
-
-const column = 32
-const twinColumn = 35
-
-/** `npm start -- --help` */
-export const usage = [
-  'npm start -- [flags]          each flag has a twin in the environment, and a line in the file: --put-limit is putLimit there',
-  ...flagNames.flatMap((name) => {
-    const { takes, help } = settings[name] as Setting
-    const [first = '', ...rest] = typeof help === 'string' ? [help] : help
-    const flag = `  --${flagOf(name)}${takes === null ? '' : ` ${takes}`}`.padEnd(column)
-    const twin = `${twinOf(name)}${takes === null ? '=1' : ''}`.padEnd(twinColumn)
-    const more = rest.map((line) => ' '.repeat(column + twinColumn) + line)
-    return [`${flag}${flag.endsWith(' ') ? '' : ' '}${twin}${first}`.trimEnd(), ...more]
-  }),
-  `  ${'--print-config'.padEnd(column - 2)}${' '.repeat(twinColumn)}what is set, and by whom; starts nothing`,
-  '',
-].join('\n')

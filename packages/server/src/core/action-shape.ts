@@ -141,6 +141,8 @@ export type CallerEvent =
       readonly reason: Reason
       /** Milliseconds; left out for none. */
       readonly graceMs?: number
+      /** How long it waits for its device; left out for `cancelLimitMs`. */
+      readonly limitMs?: number
       readonly trace?: string
       readonly supersededBy?: string
     }

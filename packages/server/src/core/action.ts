@@ -19,9 +19,10 @@ import type {
   GoneReason,
   Order,
 } from './action-shape.ts'
-import { cancelLimitMs, deadlineOf } from './deadline.ts'
+import { deadlineOf } from './deadline.ts'
 import { Refusal } from './errors.ts'
 import { late } from './late.ts'
+import { cancelLimitMs } from './policies.ts'
 import { statusOf } from './status.ts'
 
 const waiting: readonly Phase[] = ['awaiting_approval', 'scheduled', 'queued']
@@ -226,7 +227,7 @@ function cancelRequested(
     comment: event.comment,
     reason: event.reason,
     requestedAt: at,
-    deadlineAt: new Date(at.getTime() + cancelLimitMs),
+    deadlineAt: new Date(at.getTime() + (event.limitMs ?? cancelLimitMs)),
     graceMs: event.graceMs ?? 0,
     refused: false,
     detail: null,

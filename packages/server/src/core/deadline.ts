@@ -6,8 +6,6 @@ const minute = 60_000
 export const day = 24 * 60 * minute
 /** An action that no device has begun, counted from its creation, or from its time where it has one. */
 export const notAfterMs = 3 * day
-/** An outstanding cancel, counted from when it was asked, whatever was left of the action's own time. */
-export const cancelLimitMs = 3 * day
 /** The device ends its own work at its own limit; the server waits this much longer to hear of it. */
 export const hearingMs = day
 

@@ -1,6 +1,10 @@
 /** What a tenant decides about its own response plane: each a line of configuration (`config/settings.ts`). */
 import type { ActionType } from '@countermand/contract'
+import { day } from './deadline.ts'
 import { Refusal } from './errors.ts'
+
+/** An outstanding cancel, counted from when it was asked, unless it is decided otherwise. */
+export const cancelLimitMs = 3 * day
 
 export interface Policies {
   /** What a cancel needs: any of the seven response permissions, as in the reference, or that of the action's own type. */
@@ -15,6 +19,8 @@ export interface Policies {
   readonly graceMs: number
   /** Is a file that belongs to an installed package taken away as well? */
   readonly quarantinePackaged: boolean
+  /** How long an outstanding cancel waits for its device, whatever was left of the action's own time. Milliseconds. */
+  readonly cancelLimitMs: number
 }
 
 const ofPlan1: readonly ActionType[] = ['RunAntiVirusScan', 'Isolate', 'Unisolate', 'StopAndQuarantineFile']

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
+import { expireActions } from '../app/actions/expire-actions.ts'
 import { enrol, type TestDevice } from '../testing/device.ts'
 import { kindsOf } from '../testing/given.ts'
 import { checkDialect, checkError } from '../testing/scenarios.ts'
@@ -161,5 +162,22 @@ describe('a limit of one operation', () => {
     for (let count = 0; count < 3; count += 1) statuses.push((await get(`/api/machineactions/${id}`)).status)
     assert.deepEqual(statuses, [200, 200, 429])
     assert.equal((await get('/api/machineactions')).status, 200)
+  })
+})
+
+describe('cancelLimitSeconds: 60', () => {
+  serverWith('--cancel-limit-seconds', '60')
+
+  test('a cancel whose device says nothing is waited for no longer, and nobody claims that it worked', async () => {
+    const { id } = expectStatus(201, await run('run.sh'))
+    await device.sync()
+    expectStatus(200, await cancel(id, { Comment: 'mistake' }))
+    server.clock.pass(59_999)
+    await expireActions(server.app)
+    assert.equal((await server.read(id)).status, 'Pending')
+    server.clock.pass(1)
+    await expireActions(server.app)
+    const { status, countermand } = await server.read(id)
+    assert.deepEqual([status, countermand.proof, countermand.cancel?.state], ['TimeOut', null, 'unconfirmed'])
   })
 })

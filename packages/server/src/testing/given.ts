@@ -1,5 +1,6 @@
 /** Where a scenario begins: an action of `run.sh` on a device of its own, brought to some place of its life. */
 import type { ActionParameters, ActionType, MachineAction } from '@countermand/contract'
+import { cancelLimitMs } from '../core/policies.ts'
 import { enrol, type TestDevice } from './device.ts'
 import { expectStatus, type TestServer } from './server.ts'
 
@@ -65,6 +66,7 @@ export const plainCancel = {
   attest: null,
   expectedVersion: null,
   graceMs: 0,
+  limitMs: cancelLimitMs,
   only: null,
   once: null,
 } as const

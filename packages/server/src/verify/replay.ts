@@ -39,7 +39,7 @@ const happenings: Readonly<Record<ActionEvent['kind'], Happening>> = {
   cancel_requested: {
     origin: 'server',
     fields: ['by', 'comment', 'reason'],
-    maybe: ['graceMs', 'trace', 'supersededBy'],
+    maybe: ['graceMs', 'limitMs', 'trace', 'supersededBy'],
   },
   forced: { origin: 'server', fields: ['by', 'comment'] },
 }

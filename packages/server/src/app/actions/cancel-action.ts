@@ -3,7 +3,7 @@ import type { Action } from '../../core/action-shape.ts'
 import { isOpen, isOutstanding, ownerOf } from '../../core/action.ts'
 import { Refusal, type RefusalCode } from '../../core/errors.ts'
 import { refuseWithout, type Caller } from '../../core/permission.ts'
-import { refuseSilent } from '../../core/policies.ts'
+import { cancelLimitMs, refuseSilent } from '../../core/policies.ts'
 import { onceOf, sameAsBefore } from './once.ts'
 import { findAction, unknownAction } from './read-action.ts'
 import type { App } from '../ports.ts'
@@ -27,6 +27,7 @@ export async function cancelAction(app: App, wish: CancelWish): Promise<Action> 
     attest,
     expectedVersion,
     graceMs: wish.graceMs ?? policies.graceMs,
+    limitMs: policies.cancelLimitMs,
     // What travels to the database's thread is copied; so no more than it needs.
     only: policies.cancelPermission === 'type' ? caller : null,
     ...(wish.trace !== undefined && { trace: wish.trace }),
@@ -62,6 +63,8 @@ export interface CancelWish {
 export interface CancelRequest extends Pick<CancelWish, 'id' | 'comment' | 'attest' | 'expectedVersion'> {
   readonly by: string
   readonly graceMs: number
+  /** How long it waits for its device. */
+  readonly limitMs: number
   /** Who has to hold the permission of the action's own type; null where any of the seven will do. */
   readonly only: Caller | null
   readonly once: Once | null
@@ -119,11 +122,14 @@ function refuseByRequest(action: Action, { only, expectedVersion }: CancelReques
 async function advanced(
   rooms: Rooms,
   before: Action,
-  { by, comment, graceMs, attest, trace }: CancelRequest,
+  { by, comment, graceMs, limitMs, attest, trace }: CancelRequest,
   at: Date,
 ): Promise<Action> {
-  const traced = trace === undefined ? {} : { trace }
-  const event = { kind: 'cancel_requested', by, comment, reason: 'user', ...traced } as const
+  const more = {
+    ...(trace !== undefined && { trace }),
+    ...(limitMs !== cancelLimitMs && { limitMs }),
+  }
+  const event = { kind: 'cancel_requested', by, comment, reason: 'user', ...more } as const
   if (attest === null) {
     return rooms.actions.advance(before, { ...event, ...(graceMs > 0 && { graceMs }) }, at)
   }

@@ -1,0 +1,85 @@
+/** What becomes of each action of one pretended device, decided when its order comes in, and what follows from that. */
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Dice } from './dice.ts'
+import { fateOf, natural, type Fate, type Order } from './fate.ts'
+import { chosen, chosenIn, type Choice, type Scenario } from './scenarios.ts'
+import type { Fates } from './scopes.ts'
+import type { Truth } from './truth.ts'
+
+export interface FateParts {
+  readonly dice: Dice
+  /** How often as fast as the world. */
+  readonly speed: number
+  /** For all actions that name no other; null for what chance has. */
+  readonly scenario: Choice | null
+  /** Nothing happens by chance. */
+  readonly isSteady: boolean
+  /** The comment that an action was asked for with. */
+  readonly commentOf: (actionId: string) => Promise<string>
+  /** Resolves once its server can be reached and has said something, or the signal is aborted. */
+  readonly whenHeard: (signal: AbortSignal) => Promise<void>
+}
+
+export interface KnownFates extends Fates {
+  /** An order has come in, of an action that may be known already. */
+  decide(id: string, order: Order): Promise<Scenario>
+  of(id: string): Scenario
+  /** What has really become of every action that was begun. */
+  truths(): ReadonlyMap<string, Truth>
+  /** Who waits to begin it waits no longer. */
+  hurry(id: string): void
+  hurryAll(): void
+}
+
+const nothing: Scenario = { says: 'as it comes' }
+const lookMs = 50
+
+export function openFates(parts: FateParts): KnownFates {
+  const { dice, speed } = parts
+  const known = new Map<string, Fate>()
+  const truths = new Map<string, Truth>()
+  const waited = new Set<string>()
+  const waiting = new Map<string, AbortController>()
+  const of = (id: string): Scenario => known.get(id)?.scenario ?? nothing
+  const pick = async (id: string): Promise<Scenario> => {
+    const choice = chosenIn(await parts.commentOf(id)) ?? parts.scenario
+    return choice !== null ? chosen(choice) : parts.isSteady ? nothing : natural(dice)
+  }
+  return {
+    of,
+    hurryAll: () => {
+      for (const each of waiting.values()) each.abort()
+    },
+    hurry: (id) => waiting.get(id)?.abort(),
+    decide: async (id, order) => {
+      const before = known.get(id)
+      if (before !== undefined) return before.scenario
+      const scenario = await pick(id)
+      known.set(id, fateOf(order, scenario, { dice, speed }))
+      return scenario
+    },
+    ready: async (id) => {
+      // What has waited once, or is taken back, does not wait again.
+      if (waited.has(id)) return
+      waited.add(id)
+      const { away, waits = 0 } = of(id)
+      const hurried = new AbortController()
+      waiting.set(id, hurried)
+      try {
+        if (away?.from === 'ordered') await parts.whenHeard(hurried.signal)
+        const until = Date.now() + (waits * 1000) / speed
+        while (Date.now() < until && !hurried.signal.aborted) await pause(lookMs)
+      } finally {
+        waiting.delete(id)
+      }
+    },
+    truths: () => truths,
+    ended: (id) => void truths.set(id, 'done'),
+    started: (id) => {
+      const fate = known.get(id)
+      if (fate === undefined) throw new Error(`Nobody knows of the action ${id}.`)
+      truths.set(id, 'begun')
+      return fate.program
+    },
+  }
+}

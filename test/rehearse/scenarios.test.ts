@@ -1,0 +1,179 @@
+/**
+ * Each scenario of a rehearsal, by a word in a comment and through the public API only. How each ends is what `cancel.md` 7 and
+ * `docs/rehearse.md` say, never what was seen.
+ */
+import assert from 'node:assert/strict'
+import { afterAll, afterEach, beforeAll, describe, test } from 'vitest'
+import type { MachineAction } from '@countermand/contract'
+import { until } from '../end-to-end/program.ts'
+import { openStage, type Stage } from './stage.ts'
+
+const script = { Commands: [{ type: 'RunScript', params: [{ key: 'ScriptName', value: 'run.sh' }] }] }
+const files = {
+  Commands: [
+    { type: 'PutFile', params: [{ key: 'FileName', value: 'run.sh' }] },
+    { type: 'RunScript', params: [{ key: 'ScriptName', value: 'run.sh' }] },
+  ],
+}
+type What = readonly [tail: string, body: object]
+const response: What = ['runliveresponse', script]
+const put: What = ['runliveresponse', files]
+const isolate: What = ['isolate', { IsolationType: 'Full' }]
+const collect: What = ['collectInvestigationPackage', {}]
+const scan: What = ['runAntiVirusScan', { ScanType: 'Quick' }]
+
+type When = (action: MachineAction) => boolean
+const phase =
+  (...phases: readonly string[]): When =>
+  ({ countermand }) =>
+    phases.includes(countermand.phase)
+
+interface Case {
+  readonly comment: string
+  readonly what: What
+  /** When a cancel is asked for; null for none. */
+  readonly cancel: When | null
+  readonly status: string
+  readonly proof?: string
+  readonly state?: string
+  readonly reason?: string
+}
+
+const cases: readonly Case[] = [
+  { comment: 'nothing', what: response, cancel: null, status: 'Succeeded' },
+  { comment: 'nothing', what: collect, cancel: null, status: 'Succeeded' },
+  { comment: 'nothing', what: scan, cancel: null, status: 'Succeeded' },
+  { comment: 'nothing', what: isolate, cancel: null, status: 'Succeeded' },
+  {
+    comment: 'slow=3000',
+    what: response,
+    cancel: phase('offered', 'accepted'),
+    status: 'Cancelled',
+    proof: 'refused_start',
+  },
+  { comment: 'slow=100', what: response, cancel: null, status: 'Succeeded' },
+  { comment: 'fails', what: response, cancel: null, status: 'Failed' },
+  { comment: 'fails', what: isolate, cancel: null, status: 'Failed' },
+  { comment: 'times-out', what: response, cancel: null, status: 'TimeOut', reason: 'run_limit' },
+  { comment: 'times-out', what: response, cancel: phase('running'), status: 'Cancelled', proof: 'stopped' },
+  { comment: 'offline=600', what: response, cancel: null, status: 'Succeeded' },
+  {
+    comment: 'offline=300',
+    what: response,
+    cancel: phase('offered'),
+    status: 'Cancelled',
+    proof: 'refused_start',
+  },
+  {
+    comment: 'offline-running=200',
+    what: response,
+    cancel: phase('running'),
+    status: 'Cancelled',
+    proof: 'stopped',
+  },
+  {
+    comment: 'never-returns',
+    what: response,
+    cancel: phase('running'),
+    status: 'TimeOut',
+    state: 'unconfirmed',
+  },
+  {
+    comment: 'too-late=1000',
+    what: response,
+    cancel: phase('running'),
+    status: 'Succeeded',
+    state: 'too_late',
+  },
+  {
+    comment: 'too-late=1000',
+    what: isolate,
+    cancel: phase('running'),
+    status: 'Cancelled',
+    proof: 'reverted',
+  },
+  {
+    comment: 'just-ended',
+    what: response,
+    cancel: phase('running'),
+    status: 'Succeeded',
+    state: 'too_late',
+  },
+  { comment: 'refuses', what: response, cancel: phase('running'), status: 'Succeeded', state: 'refused' },
+  {
+    comment: 'lost-offer=1000',
+    what: response,
+    cancel: phase('offered'),
+    status: 'Cancelled',
+    proof: 'not_received',
+  },
+  {
+    comment: 'unkillable=500',
+    what: response,
+    cancel: phase('running'),
+    status: 'Cancelled',
+    proof: 'stopped',
+  },
+  { comment: 'undo-fails', what: put, cancel: phase('running'), status: 'Failed', state: 'confirmed' },
+  { comment: 'restarts', what: response, cancel: null, status: 'Succeeded' },
+  { comment: 'reboots', what: response, cancel: null, status: 'Failed' },
+  { comment: 'clone', what: response, cancel: null, status: 'TimeOut', reason: 'device_reenrolled' },
+  { comment: 'reinstalled', what: response, cancel: null, status: 'TimeOut', reason: 'device_reenrolled' },
+  {
+    comment: 'flaky-network',
+    what: response,
+    cancel: phase('running'),
+    status: 'Cancelled',
+    proof: 'stopped',
+  },
+]
+
+const rehearsalSpeed = 100
+
+describe('a rehearsal', { timeout: 180_000 }, () => {
+  let stage: Stage
+  beforeAll(async () => {
+    stage = await openStage(cases.length, ['--steady', '--speed', String(rehearsalSpeed)], {
+      COUNTERMAND_LIMITS: 'read=-/-,respond=-/-,liveResponse=-/-,cancel=-/-',
+      COUNTERMAND_SESSIONS: '-',
+    })
+    const form = new FormData()
+    form.set('file', new File(['echo hello\n'], 'run.sh'))
+    assert.equal((await stage.api.ask('POST', '/api/libraryfiles', form)).status, 200)
+  }, 180_000)
+  afterEach(({ task }) => {
+    if (task.result?.state === 'fail') console.log(stage?.program.output().slice(-6000))
+  })
+  afterAll(async () => stage?.close(), 60_000)
+
+  test.concurrent.each(cases.map((each, index) => ({ ...each, name: nameAt(index) })))(
+    '$comment, $what.0; $status',
+    { timeout: 180_000 },
+    async ({ name, comment, what: [tail, body], cancel, ...ends }) => {
+      const { api } = stage
+      const { id } = await stage.issue(name, tail, { ...body, Comment: `rehearse ${comment}` })
+      if (cancel !== null) {
+        await api.untilAction(id, 'the moment to cancel', cancel)
+        const answer = await api.cancel(id)
+        assert.equal(answer.status, 200, JSON.stringify(answer.action))
+      }
+      const { status, countermand } = await until(
+        `${comment} to be over`,
+        async () => {
+          const now = await api.action(id)
+          return ['Pending', 'InProgress'].includes(now.status) ? null : now
+        },
+        { withinMs: 120_000, everyMs: 200 },
+      )
+      const found = {
+        status,
+        ...(ends.proof !== undefined && { proof: countermand.proof }),
+        ...(ends.state !== undefined && { state: countermand.cancel?.state }),
+        ...(ends.reason !== undefined && { reason: countermand.reason }),
+      }
+      assert.deepEqual(found, ends, JSON.stringify(countermand))
+    },
+  )
+})
+
+const nameAt = (index: number): string => `ws-${String(index + 1).padStart(4, '0')}`
