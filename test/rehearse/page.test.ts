@@ -23,6 +23,10 @@ const blocksOf = (text: string): readonly string[] =>
 const wordsIn = (text: string): readonly string[] =>
   [...text.matchAll(/^\| `([a-z-]+)` \|/gm)].map(([, name = '']) => name)
 
+/** How many rows the tables of each section have. */
+const races = (page: string): readonly number[] =>
+  sections(page).map((text) => text.match(/^\|/gm)?.length ?? 0)
+
 test.each([
   ['English', english],
   ['Arabic', arabic],
@@ -33,8 +37,6 @@ test.each([
 
 test('what is to be pasted is the same in both languages, and so is every race', () => {
   assert.deepEqual(blocksOf(english), blocksOf(arabic))
-  const races = (page: string): readonly number[] =>
-    sections(page).map((text) => text.match(/^\|/gm)?.length ?? 0)
   assert.deepEqual(races(english), races(arabic))
 })
 

@@ -48,12 +48,6 @@ export function openRunner(parts: RunnerParts): Runner {
     permits.wakeAll()
     signal?.abort()
   }
-  const alone = async (id: string, signal: AbortSignal): Promise<void> => {
-    permits.only(id)
-    while ([...held].some(([other, { task }]) => other !== id && task?.isWaiting !== true))
-      await pause(lookMs, undefined, { signal })
-    signal.throwIfAborted()
-  }
   const take = (record: Record): void => {
     const { id } = record.offer
     if (held.has(id)) return
@@ -65,7 +59,10 @@ export function openRunner(parts: RunnerParts): Runner {
       givenUp: givenUp.signal,
       leaving: leaving.signal,
       permits,
-      alone: (signal: AbortSignal) => alone(id, signal),
+      alone: (signal: AbortSignal) => {
+        permits.only(id)
+        return untilAlone(held, id, signal)
+      },
     }
     held.set(id, one)
     one.work = carryOut(parts, record, stops, (task) => (one.task = task))
@@ -90,6 +87,13 @@ export function openRunner(parts: RunnerParts): Runner {
       await Promise.all([...held.values()].map(({ work }) => work))
     },
   }
+}
+
+/** Until nothing else runs; what only waits to begin does not count. */
+async function untilAlone(held: ReadonlyMap<string, Held>, id: string, signal: AbortSignal): Promise<void> {
+  while ([...held].some(([other, { task }]) => other !== id && task?.isWaiting !== true))
+    await pause(lookMs, undefined, { signal })
+  signal.throwIfAborted()
 }
 
 /**

@@ -89,13 +89,13 @@ describe('an isolation', () => {
       withIsolation(async ({ ground, machine, posture, later, again }) => {
         const document = isolating(1)
         await posture.take(document)
-        posture.close()
+        await posture.close()
         await later(0)
         machine.seconds += 50
         const second = await again()
         await later(9, second)
         assert.deepEqual(ground.has(), ground.as(document))
-        second.close()
+        await second.close()
         machine.reboot()
         const third = await again()
         assert.deepEqual(ground.has(), ground.as(document))
@@ -103,19 +103,19 @@ describe('an isolation', () => {
         assert.deepEqual(ground.has(), ground.as(document))
         await later(1, third)
         assert.deepEqual(ground.has(), null)
-        third.close()
+        await third.close()
       }))
 
     test('a restart after the time is over puts back what stood before', () =>
       withIsolation(async ({ ground, machine, posture, again, news }) => {
         const document = isolating(1)
         await posture.take(document)
-        posture.close()
+        await posture.close()
         machine.seconds += 61
         const next = await again()
         assert.deepEqual(ground.has(), null)
         assert.deepEqual(news.of(actionOf(document)), ['started', 'finished failed'])
-        next.close()
+        await next.close()
       }))
   })
   test('a server with another history hears again what stands, and what is on its way', () =>

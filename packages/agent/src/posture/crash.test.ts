@@ -75,7 +75,7 @@ async function live(world: World, life: Life, work: (posture: Posture) => Promis
     if (!(thrown instanceof Died)) throw thrown
   }
   // What has died watches nothing; the watchers of the machine are its own.
-  posture?.close()
+  void posture?.close()
 }
 
 const immortal = (): Life => new Life(0, false)

@@ -39,7 +39,7 @@ const whileStanding = (aspect: Aspect, run: (trial: Trial) => Promise<void>): Pr
     const drifts = (): string[] =>
       news.items.filter(isDrift).map((item) => (item.kind === 'drifted' ? item.detail : ''))
     await run({ machine, ground, news, posture, document, folder, later, drifts })
-    posture.close()
+    await posture.close()
     assert.equal(ground.watching(), 0)
   })
 
@@ -108,7 +108,7 @@ describe.each(aspects)('%s:', (aspect) => {
       await posture.tick()
       assert.deepEqual(ground.has(), ground.as(ground.free(0)))
       assert.ok(!news.items.some(({ kind }) => kind === 'drifted'))
-      posture.close()
+      await posture.close()
     }))
 
   test('nobody is watched where nothing stands', () =>

@@ -123,7 +123,7 @@ describe.each(aspects)('%s:', (aspect) => {
         const next = await trial.again()
         assert.deepEqual(trial.ground.has(), trial.ground.as(document))
         assert.deepEqual(trial.news.of(actionOf(document)), ['started', 'finished succeeded'])
-        next.close()
+        await next.close()
       }))
 
     test('where nothing can be made, to be free takes nothing', () =>
@@ -178,7 +178,7 @@ describe.each(aspects)('%s:', (aspect) => {
         assert.deepEqual(trial.news.of(id), ['cancel_acknowledged'])
         await trial.later(3, next)
         assert.deepEqual(trial.news.of(id), ['cancel_acknowledged', 'reverted'])
-        next.close()
+        await next.close()
       }))
   })
 
@@ -229,7 +229,7 @@ describe.each(aspects)('%s:', (aspect) => {
         assert.deepEqual(trial.ground.has(), freed)
         assert.deepEqual(trial.news.of(actionOf(one)).slice(2), ['released'])
         assert.deepEqual(trial.ground.applied().slice(1), [freed])
-        next.close()
+        await next.close()
       }))
   })
 

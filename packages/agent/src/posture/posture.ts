@@ -18,7 +18,7 @@ import { Drifts } from './drifts.ts'
 import { begin, isActive, isSame, nothing, type PostureFile, type PostureState } from './posture-file.ts'
 import type { ReleasedFile } from './released-file.ts'
 import { Withdrawn } from './withdrawn.ts'
-import { failed, notReleased, startedBy, succeeded } from './words.ts'
+import { failed, noContact, notReleased, startedBy, succeeded } from './words.ts'
 
 export interface PostureParts {
   readonly file: PostureFile
@@ -32,11 +32,9 @@ export interface PostureParts {
   readonly log: (line: string) => void
 }
 
-const noContact = `No contact with the server within ${confirmWithinMs / 1000} s: the host was put back to how it stood before.`
 /** How often what cannot be made is tried again before it counts as failed, a second apart. */
 const mostRetries = 3
-const releaseEverySeconds = 5
-const checkEverySeconds = 4
+const [releaseEverySeconds, checkEverySeconds] = [5, 4]
 
 export class Posture {
   private readonly parts: PostureParts
@@ -153,13 +151,10 @@ export class Posture {
     return this.looking
   }
 
-  close(): void {
+  /** Resolves once what was under way is done. */
+  close(): Promise<void> {
     this.isClosed = true
     this.arrange()
-  }
-
-  /** Resolves once what was under way is done. */
-  done(): Promise<void> {
     return this.turn
   }
 

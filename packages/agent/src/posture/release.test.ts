@@ -42,7 +42,7 @@ const withHost = (run: (trial: Trial) => Promise<void>, document: Document | nul
       await posture.take(document)
       machine.seconds += 1
       await posture.answered({ sentAt: machine.seconds })
-      posture.close()
+      await posture.close()
     }
     const identity: Identity = {
       machineId,
@@ -220,7 +220,7 @@ const restricted = (run: (trial: Trial) => Promise<void>): Promise<void> =>
     const { control, full: restriction } = grounds.restriction(machine)
     const posture = await openPosture(folder, machine, { news: new Told(), control })
     await posture.take(restriction(2))
-    posture.close()
+    await posture.close()
     assert.equal(machine.execution.isRestricted, true)
     await run(trial)
   })

@@ -1,4 +1,5 @@
 /** How a host stands in one aspect, as the rest of the agent has it: a posture that can also be left, for an offboarding. */
+import type { Posture as Document } from '@countermand/contract'
 import type { Control } from './control.ts'
 import { isActive, nothing, wantedOf, type PostureFile } from './posture-file.ts'
 import type { Posture } from './posture.ts'
@@ -43,8 +44,7 @@ export async function openStanding({
     posture = null
     if (before === null) return
     last = before.report()
-    before.close()
-    await before.done()
+    await before.close()
   }
   return {
     close,
@@ -58,14 +58,7 @@ export async function openStanding({
     report: () => posture?.report() ?? { ...last, stands: 0, action: null, type: 'None' },
     leave: async () => {
       await close()
-      const document = await wanted()
-      // Where nothing can stand, and never did, there is nothing to be looked at either.
-      const isThere =
-        isActive(document) ||
-        ((await control.lack()) === null && (await control.difference(nothing)) !== null)
-      if (isThere) await control.apply(nothing)
-      control.arrange?.(nothing, document)
-      return isThere
+      return takeOff(control, await wanted())
     },
     stay: async () => {
       if (posture === null) syncSoon()
@@ -81,4 +74,14 @@ export async function openStanding({
       await released.remove()
     },
   }
+}
+
+/** Answers whether there was anything. */
+async function takeOff(control: Control, wanted: Document): Promise<boolean> {
+  // Where nothing can stand, and never did, there is nothing to be looked at either.
+  const isThere =
+    isActive(wanted) || ((await control.lack()) === null && (await control.difference(nothing)) !== null)
+  if (isThere) await control.apply(nothing)
+  control.arrange?.(nothing, wanted)
+  return isThere
 }

@@ -1,7 +1,10 @@
 /** The news of what stands: an action of this kind has one step, which is that the host stands so. */
 import type { CommandOutcome, News, Posture } from '@countermand/contract'
-import { notBegun } from '@countermand/contract'
+import { confirmWithinMs, notBegun } from '@countermand/contract'
 import type { Candidate } from './posture-file.ts'
+
+/** Why it went back. */
+export const noContact = `No contact with the server within ${confirmWithinMs / 1000} s: the host was put back to how it stood before.`
 
 const step = (given: Partial<CommandOutcome>): CommandOutcome[] => [{ ...notBegun(0), ...given }]
 

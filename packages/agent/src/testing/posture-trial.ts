@@ -49,7 +49,7 @@ export const withAspect = (
       return of.answered({ sentAt: machine.seconds })
     }
     await run({ folder, machine, ground, news, posture, again, later, contact })
-    posture.close()
+    await posture.close()
   })
 
 /** It stands, confirmed. */

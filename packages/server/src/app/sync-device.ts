@@ -33,29 +33,11 @@ import {
   type Stances,
   type Surroundings,
 } from '../core/posture.ts'
+import { ticketFor } from './device-tickets.ts'
 import { seeOff } from './see-off-device.ts'
 import type { App } from './ports.ts'
 import type { Cause, Moment, Rooms, Work } from './rows.ts'
 import type { SyncResult } from './telemetry.ts'
-
-/** How long the ticket of a reply is good for: event stream and files, should the device not sync meanwhile. */
-const ticketLifetimeMs = 24 * 60 * 60_000
-const ticketPurpose = 'device'
-/** A ticket is worth nothing once the device has enrolled with another key. */
-const ticketSubject = (machineId: string, keyThumbprint: string): string => `${machineId} ${keyThumbprint}`
-
-/** The device that a ticket was given to. @throws Refusal Unauthorized; the device then syncs and gets a new one. */
-export async function deviceByTicket(app: App, ticket: string): Promise<string> {
-  const subject = app.signer.unseal(ticketPurpose, ticket, app.now())
-  const [machineId = ''] = subject?.split(' ') ?? []
-  const device = subject === null ? null : await app.store.read('device', machineId)
-  if (device === null || ticketSubject(device.id, device.keyThumbprint ?? '') !== subject) {
-    throw new Refusal('Unauthorized', 'The ticket is not valid or over; sync for a new one.')
-  }
-  const silent = whySilent(device)
-  if (silent !== null) throw new Refusal('Unauthorized', silent)
-  return machineId
-}
 
 /** By which way a statement came. */
 export interface Way {
@@ -109,11 +91,7 @@ async function exchange(app: App, jws: string, way: Way): Promise<string> {
   }
   const { machineId, nonce } = statement
   const { epoch } = app.identity
-  const ticket = app.signer.seal(
-    ticketPurpose,
-    ticketSubject(machineId, message.thumbprint),
-    new Date(app.now().getTime() + ticketLifetimeMs),
-  )
+  const ticket = ticketFor(app, machineId, message.thumbprint)
   const reply: Reply = { protocol: protocolVersion, machineId, nonce, epoch, ticket, ...orders }
   return app.signer.signOrder(reply, messageTypes.reply)
 }
