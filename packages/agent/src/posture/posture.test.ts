@@ -118,7 +118,7 @@ describe.each(aspects)('%s:', (aspect) => {
       withPosture(async (trial) => {
         const document = full(1)
         await stand(trial, document)
-        trial.posture.close()
+        await trial.posture.close()
         trial.machine.reboot()
         const next = await trial.again()
         assert.deepEqual(trial.ground.has(), trial.ground.as(document))
@@ -170,7 +170,7 @@ describe.each(aspects)('%s:', (aspect) => {
         const id = newId()
         const one = full(1)
         await stand(trial, one)
-        trial.posture.close()
+        await trial.posture.close()
         trial.machine.reboot()
         trial.ground.refuse(2)
         const next = await trial.again()
@@ -222,7 +222,7 @@ describe.each(aspects)('%s:', (aspect) => {
       withPosture(async (trial) => {
         const one = full(4)
         await stand(trial, one)
-        trial.posture.close()
+        await trial.posture.close()
         await releasedFile(trial.folder, aspect).write({ nonce: 'n', at: 'now' })
         trial.ground.takeAway()
         const next = await trial.again()
