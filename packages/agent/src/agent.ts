@@ -48,7 +48,7 @@ export interface AgentOptions {
 export async function runAgent(options: AgentOptions, signal: AbortSignal): Promise<void> {
   const { dataFolder, host, log } = options
   await beforeAnything(options)
-  const able = preparing(host, signal, capabilitiesFor(options, await serverOf(options)))
+  const { able, stop } = preparing(host, capabilitiesFor(options, await serverOf(options)))
   const self = async () => ({ facts: await factsOf(host), capabilities: await able() })
   const identity = await identityOf(options, self)
   const { keyThumbprint } = identity
@@ -88,6 +88,7 @@ export async function runAgent(options: AgentOptions, signal: AbortSignal): Prom
   const wakeUps = listenFor(loop, { server: identity.server, ticket: () => ticket, sync }, until)
   const pulse = openPulse({ runner, syncSoon: () => loop.soon(), now: () => host.bootSeconds() * 1000 })
   await loop.run(signal)
+  stop()
   pulse.stop()
   await runner.shutdown()
   postures.stop()
@@ -207,20 +208,23 @@ async function factsOf(host: Host): Promise<Facts> {
 /** Whose refusal keeps a host from standing so. */
 const typeOf = { isolation: 'Isolate', restriction: 'RestrictCodeExecution' } as const
 
-/** Begins to work out what a restriction takes as soon as this host may be restricted. */
+/** Begins to work out what a restriction takes as soon as this host may be restricted, and goes on with that until it is stopped. */
 function preparing(
   host: Host,
-  signal: AbortSignal,
-  able: () => Promise<Capabilities>,
-): () => Promise<Capabilities> {
+  capable: () => Promise<Capabilities>,
+): { readonly able: () => Promise<Capabilities>; readonly stop: () => void } {
+  const over = new AbortController()
   let isBegun = false
-  return async () => {
-    const capabilities = await able()
-    if (capabilities.RestrictCodeExecution?.able && !isBegun) {
-      isBegun = true
-      host.execution.prepare(signal)
-    }
-    return capabilities
+  return {
+    able: async () => {
+      const capabilities = await capable()
+      if (capabilities.RestrictCodeExecution?.able && !isBegun && !over.signal.aborted) {
+        isBegun = true
+        host.execution.prepare(over.signal)
+      }
+      return capabilities
+    },
+    stop: () => over.abort(),
   }
 }
 
