@@ -133,8 +133,10 @@ describe.skipIf(!isAble)('the fold', { timeout }, () => {
     const { program } = stage.world.device
     // Stopped first: what it starts between the look and its death would not be seen.
     const agent = stage.agentPid()
-    process.kill(agent, 'SIGSTOP')
-    orphans.push(...descendantsOf(agent))
+    if (agent !== null) {
+      process.kill(agent, 'SIGSTOP')
+      orphans.push(...descendantsOf(agent))
+    }
     await program.kill()
   }
 

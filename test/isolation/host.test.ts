@@ -13,6 +13,7 @@ import { until } from '../end-to-end/program.ts'
 import { assertVerified, startWaiting } from '../faults/acts.ts'
 import { openMounts, type Mounts } from '../faults/mounts.ts'
 import { needs } from '../needs.ts'
+import { hasItsTurn } from '../steps/table.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const timeout = 120_000
@@ -63,7 +64,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
     writeFileSync(clock, String(-dayMs))
     await pause(100)
   }
-  const postureFile = (): string => join(stage.world.device.dataFolder, 'posture.json')
+  const postureFile = (): string => join(stage.world.device.dataFolder, 'posture-isolation.json')
   const candidate = (): Candidate => {
     const { candidate: found }: { candidate: Candidate | null } = JSON.parse(
       readFileSync(postureFile(), 'utf8'),
@@ -76,7 +77,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
   const unconfirmed = async (): Promise<string> => {
     await stage.world.device.program.kill()
     const id = await stage.issue('isolate')
-    await stage.dieAt('posture-applied:2')
+    await stage.dieAt('isolation-applied:2')
     stage.cable.lose('')
     stage.world.device.startAlone()
     await until('its minute to run', () => stage.isBarred() && candidate().appliedAt !== null)
@@ -104,45 +105,54 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
   }
 
   describe('and whose clock is set back by a day', () => {
-    test('before: is isolated and released as ever', async () => {
+    test.runIf(hasItsTurn(1, 3))('before: is isolated and released as ever', async () => {
       await setBack()
       await isolated()
       assert.equal(await over(await stage.issue('unisolate')), 'Succeeded')
       assert.equal(stage.isBarred(), false)
     })
 
-    test('while it waits to be confirmed: is confirmed by the next contact', async () => {
-      const id = await unconfirmed()
-      await setBack()
-      stage.cable.mend()
-      assert.equal(await over(id), 'Succeeded')
-      assert.ok(stage.isBarred())
-    })
+    test.runIf(hasItsTurn(2, 3))(
+      'while it waits to be confirmed: is confirmed by the next contact',
+      async () => {
+        const id = await unconfirmed()
+        await setBack()
+        stage.cable.mend()
+        assert.equal(await over(id), 'Succeeded')
+        assert.ok(stage.isBarred())
+      },
+    )
 
-    test('while it waits to be confirmed, in vain: goes back when its minute is over', async () => {
-      const id = await unconfirmed()
-      await setBack()
-      await spend(50)
-      stage.world.device.startAlone()
-      await until('the host to be put back', () => !stage.isBarred(), { withinMs: 20_000 })
-      stage.cable.mend()
-      assert.equal(await over(id), 'Failed')
-      // A reply that had been on its way may have asked for it once more.
-      await until('the host to be free', () => !stage.isBarred())
-    })
+    test.runIf(hasItsTurn(3, 3))(
+      'while it waits to be confirmed, in vain: goes back when its minute is over',
+      async () => {
+        const id = await unconfirmed()
+        await setBack()
+        await spend(50)
+        stage.world.device.startAlone()
+        await until('the host to be put back', () => !stage.isBarred(), { withinMs: 20_000 })
+        stage.cable.mend()
+        assert.equal(await over(id), 'Failed')
+        // A reply that had been on its way may have asked for it once more.
+        await until('the host to be free', () => !stage.isBarred())
+      },
+    )
 
-    test('after: stands, is put back when somebody removes it, and is released', async () => {
-      await isolated()
-      await setBack()
-      stage.nft('flush ruleset')
-      await until('the table to be back', () => stage.isBarred())
-      assert.equal(await over(await stage.issue('unisolate')), 'Succeeded')
-      assert.equal(stage.isBarred(), false)
-    })
+    test.runIf(hasItsTurn(4, 3))(
+      'after: stands, is put back when somebody removes it, and is released',
+      async () => {
+        await isolated()
+        await setBack()
+        stage.nft('flush ruleset')
+        await until('the table to be back', () => stage.isBarred())
+        assert.equal(await over(await stage.issue('unisolate')), 'Succeeded')
+        assert.equal(stage.isBarred(), false)
+      },
+    )
   })
 
   describe('and boots anew', () => {
-    test('has its rules back from the disk before anything is said', async () => {
+    test.runIf(hasItsTurn(5, 3))('has its rules back from the disk before anything is said', async () => {
       await isolated()
       await reboot()
       assert.equal(stage.isBarred(), false)
@@ -153,26 +163,29 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
       assert.equal((await stage.machine()).lastSeen, lastSeen)
     })
 
-    test('unconfirmed: its minute begins anew, and the next contact confirms it', async () => {
-      // On the same boot it would go back at once.
-      const id = await unconfirmed()
-      await spend(61)
-      await reboot()
-      stage.world.device.startAlone()
-      await until('the barrier', () => stage.isBarred())
-      const bootId = readFileSync(boot, 'utf8').trim()
-      const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
-      const applied = await until('the time to run', () => {
-        const { appliedAt } = candidate()
-        return appliedAt?.bootId === bootId && appliedAt
-      })
-      assert.ok(uptime - applied.bootSeconds < 30, `${uptime} ${applied.bootSeconds}`)
-      stage.cable.mend()
-      assert.equal(await over(id), 'Succeeded')
-      assert.ok(stage.isBarred())
-    })
+    test.runIf(hasItsTurn(6, 3))(
+      'unconfirmed: its minute begins anew, and the next contact confirms it',
+      async () => {
+        // On the same boot it would go back at once.
+        const id = await unconfirmed()
+        await spend(61)
+        await reboot()
+        stage.world.device.startAlone()
+        await until('the barrier', () => stage.isBarred())
+        const bootId = readFileSync(boot, 'utf8').trim()
+        const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0])
+        const applied = await until('the time to run', () => {
+          const { appliedAt } = candidate()
+          return appliedAt?.bootId === bootId && appliedAt
+        })
+        assert.ok(uptime - applied.bootSeconds < 30, `${uptime} ${applied.bootSeconds}`)
+        stage.cable.mend()
+        assert.equal(await over(id), 'Succeeded')
+        assert.ok(stage.isBarred())
+      },
+    )
 
-    test('while a script runs: that was interrupted, and is said to be', async () => {
+    test.runIf(hasItsTurn(7, 3))('while a script runs: that was interrupted, and is said to be', async () => {
       await isolated()
       const script = await startWaiting(stage.world)
       await reboot()
@@ -187,33 +200,39 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
 
   // The last: nobody is there after it.
   describe('and is offboarded', () => {
-    test('and that is cancelled before the commit point: stands isolated again, and says reverted', async () => {
-      await isolated()
-      await stage.world.device.program.kill()
-      const id = await stage.issue('offboard')
-      await stage.dieAt('postures-off')
-      assert.equal(stage.isBarred(), false)
-      await stage.world.api.cancel(id)
-      await stage.up()
-      const { status, countermand } = await stage.world.api.untilOver(id)
-      assert.deepEqual([status, countermand.proof], ['Cancelled', 'reverted'])
-      assert.ok(stage.isBarred())
-      assert.equal((await stage.machine()).countermand.isolation.state, 'Isolated')
-    })
+    test.runIf(hasItsTurn(8, 3))(
+      'and that is cancelled before the commit point: stands isolated again, and says reverted',
+      async () => {
+        await isolated()
+        await stage.world.device.program.kill()
+        const id = await stage.issue('offboard')
+        await stage.dieAt('postures-off')
+        assert.equal(stage.isBarred(), false)
+        await stage.world.api.cancel(id)
+        await stage.up()
+        const { status, countermand } = await stage.world.api.untilOver(id)
+        assert.deepEqual([status, countermand.proof], ['Cancelled', 'reverted'])
+        assert.ok(stage.isBarred())
+        assert.equal((await stage.machine()).countermand.isolation.state, 'Isolated')
+      },
+    )
 
-    test('is free, whatever is put back at the next boot, and comes back free', async () => {
-      await isolated()
-      const { program, dataFolder } = stage.world.device
-      const id = await stage.issue('offboard')
-      await program.gone()
-      assert.equal(await over(id), 'Succeeded')
-      assert.equal(stage.isBarred(), false)
-      const [file = '', ...inside] = stage.cable.at.device
-      execFileSync(file, [...inside, process.execPath, agentMain, 'restore', '--data', dataFolder])
-      assert.equal(stage.isBarred(), false)
-      await stage.world.enrolAgain()
-      assert.equal((await stage.machine()).countermand.isolation.state, 'NotIsolated')
-      await isolated()
-    })
+    test.runIf(hasItsTurn(9, 3))(
+      'is free, whatever is put back at the next boot, and comes back free',
+      async () => {
+        await isolated()
+        const { program, dataFolder } = stage.world.device
+        const id = await stage.issue('offboard')
+        await program.gone()
+        assert.equal(await over(id), 'Succeeded')
+        assert.equal(stage.isBarred(), false)
+        const [file = '', ...inside] = stage.cable.at.device
+        execFileSync(file, [...inside, process.execPath, agentMain, 'restore', '--data', dataFolder])
+        assert.equal(stage.isBarred(), false)
+        await stage.world.enrolAgain()
+        assert.equal((await stage.machine()).countermand.isolation.state, 'NotIsolated')
+        await isolated()
+      },
+    )
   })
 })

@@ -26,8 +26,8 @@ export interface Stage {
   nft(command: string): string
   /** Where the agent restricts; null where it does not. */
   readonly room: Room | null
-  /** Of the agent itself, not of what stands before it. */
-  agentPid(): number
+  /** Of the agent itself, not of what stands before it; null while that has not started it yet. */
+  agentPid(): number | null
   close(): Promise<void>
 }
 
@@ -115,11 +115,8 @@ function actsOf(
   }
 }
 
-function childOf(pid: number): number {
-  const child = descendantsOf(pid).find(({ parent }) => parent === pid)
-  if (child === undefined) throw new Error('the agent is not there')
-  return child.pid
-}
+const childOf = (pid: number): number | null =>
+  descendantsOf(pid).find(({ parent }) => parent === pid)?.pid ?? null
 
 export function isUp(pid: () => number): boolean {
   try {

@@ -20,13 +20,14 @@ export interface Row {
 const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
 
 /** Of which every so manyth is played. */
-const shares = { 'what runs': 3, 'what stands': 5 } as const
+const shares = { 'what runs': 5, 'what stands': 5 } as const
 
-/** Each row takes seconds, one a minute: a share of them, another one each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
+/** Whether number so and so of what takes seconds, or a minute, has its turn: one in `share`, another one each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
+export const hasItsTurn = (number: number, share: number): boolean =>
+  process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % share === 0
+
 export const rowsToPlay = (of: keyof typeof shares): readonly Row[] =>
-  readTable(of).filter(
-    ({ number }) => process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % shares[of] === 0,
-  )
+  readTable(of).filter(({ number }) => hasItsTurn(number, shares[of]))
 
 /** Of what runs and ends, or of what stands. @throws Error for a line that is no row of seven columns */
 function readTable(of: 'what runs' | 'what stands'): readonly Row[] {
