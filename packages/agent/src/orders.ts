@@ -74,7 +74,9 @@ async function cancel(
   const told = news.tell({ kind: 'cancel_acknowledged', action: id })
   // Not after it is told: in the journal already, the cancel would not be taken a second time.
   runner.cancel(id)
-  if (!runner.holds(id)) runner.take({ ...record, cancelledAt: at })
+  // Read again: it may have ended meanwhile, and an end is not replaced but by being undone.
+  const now = await journal.find(id)
+  if (now !== null && isToBeUndone(now) && !runner.holds(id)) runner.take(now)
   await told
 }
 
