@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { agentMain, withWorld } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
 import { needs } from '../needs.ts'
+import { hasItsTurn } from '../steps/table.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const timeout = 120_000
@@ -71,17 +72,20 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
     assert.match(text, /isolated/i)
   })
 
-  test('is not lifted by an answer that the server has not signed, or for another challenge', async () => {
-    await isolated()
-    const first = challengeIn(type(stage, ['release']).text)
-    const answer = await answerTo(stage, first)
-    // A later challenge: the answer to the first is worth nothing any more.
-    assert.notEqual(challengeIn(type(stage, ['release']).text), first)
-    for (const wrong of [answer, `${answer.slice(0, -8)}AAAAAAAA`, 'yes']) {
-      assert.notEqual(type(stage, ['release', '--answer', wrong]).code, 0)
-      assert.ok(stage.isBarred())
-    }
-  })
+  test.runIf(hasItsTurn(1, 3))(
+    'is not lifted by an answer that the server has not signed, or for another challenge',
+    async () => {
+      await isolated()
+      const first = challengeIn(type(stage, ['release']).text)
+      const answer = await answerTo(stage, first)
+      // A later challenge: the answer to the first is worth nothing any more.
+      assert.notEqual(challengeIn(type(stage, ['release']).text), first)
+      for (const wrong of [answer, `${answer.slice(0, -8)}AAAAAAAA`, 'yes']) {
+        assert.notEqual(type(stage, ['release', '--answer', wrong]).code, 0)
+        assert.ok(stage.isBarred())
+      }
+    },
+  )
 
   test('what is no challenge of this machine is not signed', async () => {
     for (const wrong of ['', 'cmc1.', 'cmc1.e30', 'hello'])
@@ -92,7 +96,7 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
     assert.equal((await signed(stage, `cmc1.${other}`)).status, 400)
   })
 
-  test.each(['running', 'dead'])(
+  test.runIf(hasItsTurn(0, 3)).each(['running', 'dead'])(
     'is lifted on the spot while its agent is %s, and isolated again at the next contact',
     async (agent) => {
       await isolated()
@@ -140,61 +144,71 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
 describe.skipIf(!isAble || !needs('fapolicyd'))(
   'a host that is restricted, and cut off from its server',
   () => {
-    test('says so, and is freed on the spot of that and of its isolation', { timeout }, async () => {
-      const stage = await openStage({ restricts: true })
-      const { world, cable, room } = stage
-      try {
-        for (const tail of ['isolate', 'restrictCodeExecution'] as const)
-          await world.api.untilOver(await stage.issue(tail))
-        assert.equal(room?.isRestricted(), true)
-        cable.lose('')
-        assert.match(type(stage, ['status']).text, /restricted to programs .*\n {2}The host stands just so\./)
-        const challenge = challengeIn(type(stage, ['release']).text)
-        const { text, code } = type(stage, ['release', '--answer', await answerTo(stage, challenge)])
-        assert.equal(code, 0, text)
-        assert.equal(room?.isRestricted(), false)
-        assert.equal(stage.isBarred(), false)
-      } finally {
-        await stage.close()
-      }
-    })
+    test.runIf(hasItsTurn(2, 3))(
+      'says so, and is freed on the spot of that and of its isolation',
+      { timeout },
+      async () => {
+        const stage = await openStage({ restricts: true })
+        const { world, cable, room } = stage
+        try {
+          for (const tail of ['isolate', 'restrictCodeExecution'] as const)
+            await world.api.untilOver(await stage.issue(tail))
+          assert.equal(room?.isRestricted(), true)
+          cable.lose('')
+          assert.match(
+            type(stage, ['status']).text,
+            /restricted to programs .*\n {2}The host stands just so\./,
+          )
+          const challenge = challengeIn(type(stage, ['release']).text)
+          const { text, code } = type(stage, ['release', '--answer', await answerTo(stage, challenge)])
+          assert.equal(code, 0, text)
+          assert.equal(room?.isRestricted(), false)
+          assert.equal(stage.isBarred(), false)
+        } finally {
+          await stage.close()
+        }
+      },
+    )
   },
 )
 
 describe.skipIf(!isAble)('the control server of a host that is isolated', { timeout }, () => {
   const later = '192.0.2.5'
 
-  test('moves to an address that was announced: the host finds it, and can be released', async () => {
-    const stage = await openStage()
-    const { world, cable } = stage
-    try {
-      cable.run('server', `ip address add ${later}/32 dev cable`)
-      cable.run('device', `ip route add ${later}/32 dev cable`)
-      await world.api.untilOver(await stage.issue('isolate'))
-      assert.ok(!stage.nft('list ruleset').includes(later))
-      await world.server.kill()
-      stage.environ('server', `COUNTERMAND_DEVICE_ADDRESSES=192.0.2.1,${later}`)
-      await world.startServer()
-      // It would ask by itself within five minutes.
-      await world.device.program.kill()
-      await stage.up()
-      await until('the host to let the new address pass', async () => {
-        const { state, confirmed } = (await stage.machine()).countermand.isolation
-        return state === 'Isolated' && confirmed && stage.nft('list ruleset').includes(later)
-      })
-      // Nobody is at the old one any more.
-      cable.lose('ip daddr 192.0.2.1', ['server'])
-      await world.device.program.kill()
-      stage.environ('device', `COUNTERMAND_AGENT_SERVER=http://${later}:8600`)
-      await stage.up()
-      assert.ok(stage.isBarred())
-      const released = await world.api.untilOver(await stage.issue('unisolate'))
-      assert.equal(released.status, 'Succeeded')
-      assert.equal(stage.isBarred(), false)
-    } finally {
-      await stage.close()
-    }
-  })
+  test.runIf(hasItsTurn(3, 3))(
+    'moves to an address that was announced: the host finds it, and can be released',
+    async () => {
+      const stage = await openStage()
+      const { world, cable } = stage
+      try {
+        cable.run('server', `ip address add ${later}/32 dev cable`)
+        cable.run('device', `ip route add ${later}/32 dev cable`)
+        await world.api.untilOver(await stage.issue('isolate'))
+        assert.ok(!stage.nft('list ruleset').includes(later))
+        await world.server.kill()
+        stage.environ('server', `COUNTERMAND_DEVICE_ADDRESSES=192.0.2.1,${later}`)
+        await world.startServer()
+        // It would ask by itself within five minutes.
+        await world.device.program.kill()
+        await stage.up()
+        await until('the host to let the new address pass', async () => {
+          const { state, confirmed } = (await stage.machine()).countermand.isolation
+          return state === 'Isolated' && confirmed && stage.nft('list ruleset').includes(later)
+        })
+        // Nobody is at the old one any more.
+        cable.lose('ip daddr 192.0.2.1', ['server'])
+        await world.device.program.kill()
+        stage.environ('device', `COUNTERMAND_AGENT_SERVER=http://${later}:8600`)
+        await stage.up()
+        assert.ok(stage.isBarred())
+        const released = await world.api.untilOver(await stage.issue('unisolate'))
+        assert.equal(released.status, 'Succeeded')
+        assert.equal(stage.isBarred(), false)
+      } finally {
+        await stage.close()
+      }
+    },
+  )
 })
 
 describe.skipIf(!isAble)("the control server's own host", { timeout }, () => {

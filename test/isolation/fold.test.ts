@@ -16,7 +16,7 @@ import { descendantsOf, isAlive, strangersBeside, type Seen } from './leftovers.
 import { Ledger, type Way } from './ledger.ts'
 import { openStage, type Stage } from './stage.ts'
 
-const runs = Number(process.env.COUNTERMAND_FOLD_RUNS ?? 6)
+const runs = Number(process.env.COUNTERMAND_FOLD_RUNS ?? 3)
 const timeout = 60_000 + runs * 90_000
 const isAble = (['root', 'unshare', 'nsenter', 'ip', 'nft', 'flock', 'fapolicyd'] as const).every(needs)
 
