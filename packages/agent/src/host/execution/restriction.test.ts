@@ -83,7 +83,7 @@ describe.skipIf(!isAble)('a host that is restricted', () => {
     assert.equal(await agent.startPackaged(), 0)
     refuses('$R/bin/foreign')
     await until('the stop to be told', () => agent.calls() > calls)
-    assert.match((await agent.difference(true)) ?? '', /stopped/)
+    await until('it to be said', async () => /stopped/.test((await agent.difference(true)) ?? ''))
     await agent.apply(true)
     assert.equal(await agent.difference(true), null)
   })

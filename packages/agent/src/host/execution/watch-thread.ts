@@ -15,7 +15,9 @@ setInterval(() => {
   const now = (last && lookAt(last.pid, source)) ?? ours()
   if (now?.isStopped === true) letGoOn(now.pid)
 
-  if (now?.pid !== last?.pid) tell({ stopped: null })
-  else if (now?.isStopped === true && last?.isStopped === false) tell({ stopped: now.pid })
+  const isOther = now?.pid !== last?.pid
+  // One may be stopped before it was ever seen to run.
+  if (now?.isStopped === true && (isOther || last?.isStopped === false)) tell({ stopped: now.pid })
+  else if (isOther) tell({ stopped: null })
   last = now
 }, everyMs)

@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { needs } from '../../../../../test/needs.ts'
 import { openScopes } from '../scope.ts'
 import { Unkillable } from '../types.ts'
@@ -134,7 +134,7 @@ describe.skipIf(!needs('root') || !needs('cgroup2'))('the agent and its group', 
       await trial.scopes.freeze(made.scope)
       expect(await isBeating(beats)).toBe(false)
       writeFileSync(join(made.scope, 'cgroup.freeze'), '0')
-      expect(await isBeating(beats)).toBe(true)
+      await vi.waitFor(async () => expect(await isBeating(beats)).toBe(true), 10_000)
     }))
 
   test('a start into a frozen scope waits, and when the scope ends it has run nothing', () =>
