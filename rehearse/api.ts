@@ -5,7 +5,18 @@ import type { Credentials } from '../packages/server/src/start/credentials.ts'
 /** A token is asked for anew before it is over. */
 const renewBeforeMs = 60_000
 
+/** An answer that is no success, in the server's words. */
+export class Refused extends Error {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
 export interface Api {
+  /** @throws Refused */
   ask<T>(method: string, path: string, body?: object): Promise<T>
   /** What goes into the header `authorization`. */
   bearer(): Promise<string>
@@ -32,7 +43,7 @@ export function openApi(known: Known): Api {
       const sent = body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }
       const response = await fetch(known.apiUrl + path, { method, headers, ...sent })
       const text = await response.text()
-      if (!response.ok) throw new Error(`${method} ${path} → ${response.status}: ${text}`)
+      if (!response.ok) throw new Refused(response.status, `${method} ${path} → ${response.status}: ${text}`)
       const answer: T = JSON.parse(text)
       return answer
     },

@@ -7,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { diceOf, type Dice } from '../packages/agent/src/pretend/dice.ts'
 import type { Truth } from '../packages/agent/src/pretend/truth.ts'
 import type { MachineAction } from '../packages/contract/src/index.ts'
-import type { Api } from './api.ts'
+import { Refused, type Api } from './api.ts'
 
 export interface LoadParts {
   readonly api: Api
@@ -62,7 +62,13 @@ export async function runLoad(parts: LoadParts): Promise<Verdict> {
   clearInterval(sampling)
   say(`load: ${asked.issued} asked for, ${asked.cancelled} of them taken back, ${asked.refused} refused`)
   const actions = await untilOver(parts)
-  const faults = [...falsehoods(actions, await parts.truths()), ...growthOf(samples)]
+  const none = asked.issued === 0 ? ['nothing was asked for'] : []
+  const faults = [
+    ...none,
+    ...asked.faults,
+    ...falsehoods(actions, await parts.truths()),
+    ...growthOf(samples),
+  ]
   const ends = new Map<string, number>()
   for (const { status } of actions) ends.set(status, (ends.get(status) ?? 0) + 1)
   say(`load: ${actions.length} actions: ${[...ends].map(([end, many]) => `${many} ${end}`).join(', ')}`)
@@ -83,11 +89,13 @@ interface Asked {
   issued: number
   cancelled: number
   refused: number
+  /** Answers that should not have been. */
+  readonly faults: string[]
 }
 
 async function askAll({ api, seed, perSecond, seconds, machines, leaving }: LoadParts): Promise<Asked> {
   const dice = diceOf(seed, 'load')
-  const asked: Asked = { issued: 0, cancelled: 0, refused: 0 }
+  const asked: Asked = { issued: 0, cancelled: 0, refused: 0, faults: [] }
   const underWay: Promise<void>[] = []
   const until = performance.now() + seconds * 1_000
   for (let turn = 1; performance.now() < until && !leaving.aborted; turn += 1) {
@@ -112,17 +120,24 @@ async function one({ api, machines, asked }: One, dice: Dice): Promise<void> {
   const isCancelled = dice() < cancelledShare
   const afterMs = dice() * longestBeforeCancelMs
   const path = `/api/machines/${machine}/${tail}`
-  const action = await api.ask<MachineAction>('POST', path, { ...body, Comment: comment }).catch(() => null)
-  if (action === null) return void (asked.refused += 1)
+  const action = await taken<MachineAction>(asked, api.ask('POST', path, { ...body, Comment: comment }))
+  if (action === null) return
   asked.issued += 1
   if (!isCancelled) return
   await pause(afterMs)
-  const cancelled = api.ask('POST', `/api/machineactions/${action.id}/cancel`, { Comment: comment })
-  // What had ended by then is refused.
-  await cancelled.then(
-    () => void (asked.cancelled += 1),
-    () => undefined,
-  )
+  const cancel = api.ask('POST', `/api/machineactions/${action.id}/cancel`, { Comment: comment })
+  if ((await taken(asked, cancel)) !== null) asked.cancelled += 1
+}
+
+/** Null for what is refused as it should be (400): an action beside another one, a cancel of what had ended. Anything else is a fault. */
+async function taken<Answer>(asked: Asked, answer: Promise<Answer>): Promise<Answer | null> {
+  try {
+    return await answer
+  } catch (thrown) {
+    if (thrown instanceof Refused && thrown.status === 400) asked.refused += 1
+    else asked.faults.push(String(thrown))
+    return null
+  }
 }
 
 async function upload(api: Api): Promise<void> {

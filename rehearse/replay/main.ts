@@ -31,7 +31,7 @@ async function main(args: readonly string[]): Promise<void> {
     base: credentials.apiUrl,
     bearer: () => api.bearer(),
     devices: new Map(value.map(({ id, computerDnsName }) => [computerDnsName ?? '', id])),
-    patienceMs: Number(values.patience ?? 60) * 1_000,
+    patienceMs: patienceIn(values.patience ?? '60') * 1_000,
   }
   let [asked, different] = [0, 0]
   for await (const played of play(linesOf(file), parts)) {
@@ -41,6 +41,11 @@ async function main(args: readonly string[]): Promise<void> {
   }
   console.log(`${asked} requests played, ${different} answered otherwise than recorded`)
   if (different > 0) process.exitCode = 1
+}
+
+function patienceIn(text: string): number {
+  if (/^\d{1,5}$/.test(text)) return Number(text)
+  throw new Error('--patience takes a whole number of seconds.')
 }
 
 function credentialsIn(folder: string): Credentials {

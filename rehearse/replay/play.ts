@@ -23,12 +23,20 @@ export interface PlayParts {
 
 const againAfterMs = 250
 
-/** One after the other. What was asked again and again while it was recorded is one question here, its last answer counts. */
+/** One after the other. @throws Error for a device that is not there. What was asked again and again while it was recorded is one question here, its last answer counts. */
 export async function* play(lines: readonly Line[], parts: PlayParts): AsyncIterable<Played> {
   const ids = new Ids()
   const links: string[] = []
-  for (const line of lines) if (!isExchange(line)) ids.learn(line.device, parts.devices.get(line.name) ?? '')
   const exchanges = lines.filter(isExchange)
+  for (const line of lines) {
+    if (isExchange(line)) continue
+    const now = parts.devices.get(line.name)
+    if (now !== undefined) ids.learn(line.device, now)
+    else if (exchanges.some(({ path, request }) => (path + request.body).includes(line.device)))
+      throw new Error(
+        `This server has no device ${line.name}, which the recording speaks to: start a rehearsal that has.`,
+      )
+  }
   for (const [index, exchange] of exchanges.entries()) {
     if (isAskedAgain(exchange, exchanges[index + 1]) || isToken(exchange)) continue
     const differences = await one(exchange, { ...parts, ids, links })

@@ -136,6 +136,7 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'agent/host',
     'agent/agent.ts',
     'agent/identity.ts',
+    'agent/offboard/tombstone.ts',
     'contract',
     'node:*',
   ],

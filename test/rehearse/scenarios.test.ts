@@ -20,6 +20,9 @@ const response: What = ['runliveresponse', script]
 const put: What = ['runliveresponse', files]
 const isolate: What = ['isolate', { IsolationType: 'Full' }]
 const collect: What = ['collectInvestigationPackage', {}]
+const restrict: What = ['restrictCodeExecution', {}]
+const quarantine: What = ['StopAndQuarantineFile', { Sha1: 'a'.repeat(40) }]
+const offboard: What = ['offboard', {}]
 const scan: What = ['runAntiVirusScan', { ScanType: 'Quick' }]
 
 type When = (action: MachineAction) => boolean
@@ -44,6 +47,10 @@ const cases: readonly Case[] = [
   { comment: 'nothing', what: collect, cancel: null, status: 'Succeeded' },
   { comment: 'nothing', what: scan, cancel: null, status: 'Succeeded' },
   { comment: 'nothing', what: isolate, cancel: null, status: 'Succeeded' },
+  { comment: 'nothing', what: restrict, cancel: null, status: 'Succeeded' },
+  { comment: 'fails', what: restrict, cancel: null, status: 'Failed' },
+  { comment: 'nothing', what: quarantine, cancel: null, status: 'Succeeded' },
+  { comment: 'nothing', what: offboard, cancel: null, status: 'Succeeded' },
   {
     comment: 'slow=3000',
     what: response,
@@ -120,7 +127,7 @@ const cases: readonly Case[] = [
   { comment: 'clone', what: response, cancel: null, status: 'TimeOut', reason: 'device_reenrolled' },
   { comment: 'reinstalled', what: response, cancel: null, status: 'TimeOut', reason: 'device_reenrolled' },
   {
-    comment: 'flaky-network',
+    comment: 'flaky-network=200',
     what: response,
     cancel: phase('running'),
     status: 'Cancelled',

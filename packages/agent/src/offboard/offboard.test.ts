@@ -253,8 +253,9 @@ test('a document that frees a host is taken as any other after a cancel', () =>
   withTrial(async (trial) => {
     const { machine, parts, id } = trial
     await waiting(trial)
-    await parts.order({ cancels: [id], postures: { isolation: free(2) } })
+    await parts.order({ cancels: [id] })
     await parts.outcome(id)
+    await assertStands(trial)
     await parts.order({ postures: { isolation: free(2) } })
     assert.equal(machine.firewall.kernel, null)
   }))

@@ -17,6 +17,7 @@ import {
 import { runAgent, type AgentOptions } from '../agent.ts'
 import type { Host } from '../host/host.ts'
 import { readIdentity } from '../identity.ts'
+import { readTombstone } from '../offboard/tombstone.ts'
 import { deviceHost } from './device-host.ts'
 import { diceOf, type Dice } from './dice.ts'
 import type { Order } from './fate.ts'
@@ -44,7 +45,7 @@ const awayFor = [60, 300] as const
 
 export class PretendedDevice {
   private readonly options: DeviceOptions
-  private readonly dice: Dice
+  private readonly absences: Dice
   private readonly line: Line
   private readonly fates: KnownFates
   private readonly scopes: PretendedScopes
@@ -64,11 +65,14 @@ export class PretendedDevice {
 
   constructor(options: DeviceOptions) {
     this.options = options
-    this.dice = diceOf(options.seed, options.name)
-    this.line = new Line({ dice: this.dice, heard: (asked, response) => this.heard(asked, response) })
+    this.absences = this.diceFor('absences')
+    this.line = new Line({
+      dice: this.diceFor('line'),
+      heard: (asked, response) => this.heard(asked, response),
+    })
     this.fates = openFates({
       ...options,
-      dice: this.dice,
+      dice: this.diceFor('fates'),
       whenHeard: (signal) => this.whenHeard(signal),
     })
     this.scopes = pretendScopes(this.fates)
@@ -95,12 +99,22 @@ export class PretendedDevice {
   async live(signal: AbortSignal): Promise<void> {
     if (!this.options.isSteady) this.arrangeAbsence()
     await this.line.through(async () => {
-      while (!signal.aborted) await this.once(signal)
+      while (!signal.aborted && !(await this.hasLeft())) await this.once(signal)
     })
     for (const timer of this.timers) clearTimeout(timer)
     this.line.mend()
     this.copy?.leaving.abort()
     await this.copy?.ended
+  }
+
+  /** It was offboarded: nobody starts it again. */
+  private hasLeft(): Promise<boolean> {
+    return readTombstone(this.options.dataFolder).then((tombstone) => tombstone !== null)
+  }
+
+  /** Each kind of chance has its own, or how often one is asked would change the others. */
+  private diceFor(what: string): Dice {
+    return diceOf(this.options.seed, this.options.name, what)
   }
 
   /** One agent, from its start to its end. */
@@ -236,7 +250,7 @@ export class PretendedDevice {
   }
 
   private arrangeAbsence(): void {
-    const between = ([from, to]: readonly [number, number]): number => from + this.dice() * (to - from)
+    const between = ([from, to]: readonly [number, number]): number => from + this.absences() * (to - from)
     this.later(between(awayEvery), () => {
       this.line.cut(this.ms(between(awayFor)))
       this.arrangeAbsence()

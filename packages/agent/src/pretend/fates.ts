@@ -32,6 +32,7 @@ export interface KnownFates extends Fates {
 }
 
 const nothing: Scenario = { says: 'as it comes' }
+const forgotten: Order = { type: 'LiveResponse', parameters: { commands: [] } }
 const lookMs = 50
 
 export function openFates(parts: FateParts): KnownFates {
@@ -76,10 +77,9 @@ export function openFates(parts: FateParts): KnownFates {
     truths: () => truths,
     ended: (id) => void truths.set(id, 'done'),
     started: (id) => {
-      const fate = known.get(id)
-      if (fate === undefined) throw new Error(`Nobody knows of the action ${id}.`)
       truths.set(id, 'begun')
-      return fate.program
+      // Its order came before this rehearsal was started again.
+      return (known.get(id) ?? fateOf(forgotten, nothing, { dice, speed })).program
     },
   }
 }

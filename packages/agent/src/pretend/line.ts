@@ -27,6 +27,8 @@ export class Line {
   /** Share of what is lost, each way. */
   loss = 0
   private down: AbortController | null = null
+  /** Milliseconds since 1970. */
+  private downUntil = 0
   private up = new AbortController()
   private mending: NodeJS.Timeout | null = null
   private readonly parts: LineParts
@@ -41,6 +43,10 @@ export class Line {
 
   /** Everything that goes over it breaks off. `ms`: when it is mended by itself; infinite for never. */
   cut(ms: number): void {
+    const until = Date.now() + ms
+    // One that is cut for longer stays so.
+    if (this.down !== null && until <= this.downUntil) return
+    this.downUntil = until
     clearTimeout(this.mending ?? undefined)
     this.mending = null
     if (this.down === null) {
@@ -51,9 +57,10 @@ export class Line {
   }
 
   mend(): void {
+    if (this.down === null) return
     clearTimeout(this.mending ?? undefined)
     this.mending = null
-    this.down?.abort()
+    this.down.abort()
     this.down = null
     this.up = new AbortController()
   }

@@ -70,7 +70,7 @@ export const scenarios = {
   unkillable: { says: 'for a while its processes cannot be killed', takes: Infinity, outlivesKill: 600 },
   'undo-fails': { says: 'what it did cannot be taken back', lasts: 300, undoFails: true },
   restarts: {
-    says: 'the agent dies over it and starts again: the work goes on',
+    says: 'the agent ends over it and starts again: the work goes on',
     takes: 10,
     device: 'restarts',
   },
@@ -87,7 +87,7 @@ export const scenarios = {
   },
   'flaky-network': {
     says: 'a third of what its device says and hears is lost, for a while',
-    lasts: 300,
+    lasts: 600,
     loses: { share: 1 / 3, seconds: 1200 },
   },
 } as const satisfies Readonly<Record<string, Scenario>>

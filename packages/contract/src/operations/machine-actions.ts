@@ -3,7 +3,7 @@ import { scanTypes, type ScanType } from '../actions/scan.ts'
 import { CancelInputs, about } from '../inputs.ts'
 import { Command, ListOf, MachineAction, OrNull, StringValue, Timestamp, oneOf } from '../machine-action.ts'
 import type { Operation } from '../operation.ts'
-import { machineReaders, responsePermissions } from '../permissions.ts'
+import { machineReaders, responsePermissions, type Permission } from '../permissions.ts'
 
 /** One line of an action's history, with the device's own signed words where it had any. */
 export const ActionEventEntry = Type.Object({
@@ -98,121 +98,96 @@ export const machineActions = {
   },
 } as const satisfies Record<string, Operation>
 
+const only = <const Name extends Permission>(name: Name) => ({ app: [name], delegated: [name] }) as const
+const commented = Type.Object({ Comment: Type.String(), ...about })
+const response = {
+  method: 'POST',
+  limit: 'respond',
+  target: 'machine',
+  status: 201,
+  reply: MachineAction,
+} as const
+
 /** Issuing (`wire.md` 1.2). */
 export const machineResponses = {
   runLiveResponse: {
+    ...response,
     summary: 'Runs live response commands on a machine, one after the other.',
-    method: 'POST',
     path: '/api/machines/:id/runliveresponse',
-    permission: { app: ['Machine.LiveResponse'], delegated: ['Machine.LiveResponse'] },
+    permission: only('Machine.LiveResponse'),
     limit: 'liveResponse',
-    target: 'machine',
     body: Type.Object({
       Comment: Type.Optional(Type.String()),
       ...about,
       Commands: Type.Array(Command, { minItems: 1, maxItems: 100 }),
     }),
-    status: 201,
-    reply: MachineAction,
   },
   collectInvestigationPackage: {
+    ...response,
     summary: 'Collects an investigation package from a machine.',
-    method: 'POST',
     path: '/api/machines/:id/collectInvestigationPackage',
-    permission: { app: ['Machine.CollectForensics'], delegated: ['Machine.CollectForensics'] },
-    limit: 'respond',
-    target: 'machine',
-    body: Type.Object({ Comment: Type.String(), ...about }),
-    status: 201,
-    reply: MachineAction,
+    permission: only('Machine.CollectForensics'),
+    body: commented,
   },
   runAntiVirusScan: {
+    ...response,
     summary: 'Scans a machine for malware.',
-    method: 'POST',
     path: '/api/machines/:id/runAntiVirusScan',
-    permission: { app: ['Machine.Scan'], delegated: ['Machine.Scan'] },
-    limit: 'respond',
-    target: 'machine',
+    permission: only('Machine.Scan'),
     body: Type.Object({
       Comment: Type.String(),
       ...about,
       ScanType: Type.Unsafe<ScanType>({ type: 'string', enum: [...scanTypes] }),
     }),
-    status: 201,
-    reply: MachineAction,
   },
   stopAndQuarantineFile: {
+    ...response,
     summary: 'Kills what runs from a file, by its SHA-1, and takes the file away.',
-    method: 'POST',
     path: '/api/machines/:id/StopAndQuarantineFile',
-    permission: { app: ['Machine.StopAndQuarantine'], delegated: ['Machine.StopAndQuarantine'] },
+    permission: only('Machine.StopAndQuarantine'),
     permissionToo: { app: machineReaders.app },
-    limit: 'respond',
-    target: 'machine',
     // Its pattern is the handler's to check: a wrong hash has a code of its own.
     body: Type.Object({ Comment: Type.String(), ...about, Sha1: Type.String() }),
-    status: 201,
-    reply: MachineAction,
   },
   /** A missing `IsolationType` means `Full`. */
   isolate: {
+    ...response,
     summary: 'Isolates a machine from the network, but for this server.',
-    method: 'POST',
     path: '/api/machines/:id/isolate',
-    permission: { app: ['Machine.Isolate'], delegated: ['Machine.Isolate'] },
-    limit: 'respond',
-    target: 'machine',
+    permission: only('Machine.Isolate'),
     body: Type.Object({
       Comment: Type.String(),
       ...about,
       IsolationType: Type.Optional(oneOf(['Full', 'Selective', 'UnManagedDevice'])),
     }),
-    status: 201,
-    reply: MachineAction,
   },
   unisolate: {
+    ...response,
     summary: 'Releases a machine from isolation.',
-    method: 'POST',
     path: '/api/machines/:id/unisolate',
-    permission: { app: ['Machine.Isolate'], delegated: ['Machine.Isolate'] },
-    limit: 'respond',
-    target: 'machine',
-    body: Type.Object({ Comment: Type.String(), ...about }),
-    status: 201,
-    reply: MachineAction,
+    permission: only('Machine.Isolate'),
+    body: commented,
   },
   offboard: {
+    ...response,
     summary:
       'Takes a machine out of management: its agent takes off what stands, gives its key up and stops.',
-    method: 'POST',
     path: '/api/machines/:id/offboard',
-    permission: { app: ['Machine.Offboard'], delegated: ['Machine.Offboard'] },
-    limit: 'respond',
-    target: 'machine',
-    body: Type.Object({ Comment: Type.String(), ...about }),
-    status: 201,
-    reply: MachineAction,
+    permission: only('Machine.Offboard'),
+    body: commented,
   },
   restrictCodeExecution: {
+    ...response,
     summary: 'Restricts a machine to the programs that its packages have installed.',
-    method: 'POST',
     path: '/api/machines/:id/restrictCodeExecution',
-    permission: { app: ['Machine.RestrictExecution'], delegated: ['Machine.RestrictExecution'] },
-    limit: 'respond',
-    target: 'machine',
-    body: Type.Object({ Comment: Type.String(), ...about }),
-    status: 201,
-    reply: MachineAction,
+    permission: only('Machine.RestrictExecution'),
+    body: commented,
   },
   unrestrictCodeExecution: {
+    ...response,
     summary: 'Lets a machine start any program again.',
-    method: 'POST',
     path: '/api/machines/:id/unrestrictCodeExecution',
-    permission: { app: ['Machine.RestrictExecution'], delegated: ['Machine.RestrictExecution'] },
-    limit: 'respond',
-    target: 'machine',
-    body: Type.Object({ Comment: Type.String(), ...about }),
-    status: 201,
-    reply: MachineAction,
+    permission: only('Machine.RestrictExecution'),
+    body: commented,
   },
 } as const satisfies Record<string, Operation>

@@ -42,6 +42,12 @@ const own = {
 }
 const inProgress = 'Action is already in progress'
 
+const leaving = async (server: TestServer): Promise<TestDevice> => {
+  const made = await device()(server)
+  await issue(server, made)
+  return made
+}
+
 const refusals: readonly Scenario<TestDevice>[] = [
   ...refusalsOfEvery('/offboard', right),
   {
@@ -76,11 +82,7 @@ const refusals: readonly Scenario<TestDevice>[] = [
   },
   {
     name: 'of a device that is being offboarded already is refused as in progress',
-    given: async (server) => {
-      const made = await device()(server)
-      await issue(server, made)
-      return made
-    },
+    given: leaving,
     body: right,
     status: 400,
     code: 'ActiveRequestAlreadyExists',
@@ -151,11 +153,6 @@ const accepted: readonly Scenario<TestDevice>[] = [
 ]
 scenarios('POST offboard', subjectOf('offboard', 'Machine.Offboard'), [...refusals, ...accepted])
 
-const leaving = async (server: TestServer): Promise<TestDevice> => {
-  const made = await device()(server)
-  await issue(server, made)
-  return made
-}
 const others = [
   ['isolate', ['Machine.Isolate'], right],
   ['runAntiVirusScan', ['Machine.Scan'], { ...right, ScanType: 'Quick' }],
