@@ -6,7 +6,7 @@ import { benchTransfers } from './transfers.ts'
 
 const size = {
   actions: Number(process.env.COUNTERMAND_BENCH_ACTIONS ?? 100_000),
-  perRound: Number(process.env.COUNTERMAND_BENCH_ROUND ?? 5_000),
+  perRound: Number(process.env.COUNTERMAND_BENCH_ROUND ?? 12_000),
 }
 await benchLastProcess()
 await benchTransfers()

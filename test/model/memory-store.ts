@@ -212,6 +212,7 @@ export function openMemoryStore(
     }
   }
   return {
+    isShared: false,
     tables: () => Promise.resolve(box.tables),
     restore: async (backup) => {
       box.tables = backup

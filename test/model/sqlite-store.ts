@@ -29,6 +29,7 @@ export function openRealStore(given: Tables, moment: () => Moment): OpenStore {
     return unwrap(result)
   }
   return {
+    isShared: false,
     tables: async () => {
       await ready
       return read(db, given)

@@ -59,6 +59,8 @@ export interface Identity {
  * thread of its own, or at the end of a connection. `write` answers after the commit is on disk.
  */
 export interface Store {
+  /** Others may write to the same database: what was read a moment ago may be otherwise already, and nothing here tells of it. */
+  readonly isShared: boolean
   read<Name extends keyof Reads>(name: Name, input: InputOf<Reads[Name]>): Promise<OutputOf<Reads[Name]>>
   /** @throws Refusal as the work does; nothing of it is kept then, and nobody else's work is touched. */
   write<Name extends keyof Writes>(name: Name, input: InputOf<Writes[Name]>): Promise<OutputOf<Writes[Name]>>
@@ -68,7 +70,10 @@ export interface Store {
 type InputOf<W> = W extends Work<infer Input, infer _> ? Input : never
 type OutputOf<W> = W extends Work<infer _, infer Output> ? Output : never
 
-/** Tells of commits. Anything it loses is found again by the next sync or the next look; nothing depends on it. */
+/**
+ * Tells of commits, before whoever asked for them hears that they are done. What others have committed to the same database it does
+ * not know; that is found by the next sync or the next look.
+ */
 export interface Bus {
   publish(change: Change): void
   onWake(machineId: string, listen: () => void): () => void

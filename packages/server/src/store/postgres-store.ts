@@ -32,6 +32,7 @@ export function openPostgresStore(options: PostgresStoreOptions): Store {
       .execute((tx) => perform(works.reads, item, roomsOf(tx, nothingTouched()), known))
       .catch(fail)
   return {
+    isShared: true,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
     read: (name, input) => read({ name, input, at: now() }) as never,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer

@@ -32,6 +32,8 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     () => undefined,
   )
   return {
+    // The data folder is locked by this server.
+    isShared: false,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer
     read: (name, input) => reads.add({ name, input, at: now() }) as never,
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the port has paired name, input and answer

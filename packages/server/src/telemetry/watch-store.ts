@@ -17,6 +17,7 @@ export function watchStore(store: Store, depth: Depth): Store {
     }
   }
   return {
+    isShared: store.isShared,
     read: (name, input) => counted('read', store.read(name, input)),
     write: (name, input) => counted('write', store.write(name, input)),
     close: () => store.close(),
