@@ -24,6 +24,8 @@ export default defineConfig({
     // Two cores are what a developer's container and CI have. With two files at once they idle 40 % of the time: what takes longest
     // here waits for other programs.
     maxWorkers: 3,
+    // Those of one file that are marked to run side by side, wait too.
+    maxConcurrency: 12,
     sequence: { sequencer: LongestFirst },
     reporters: ['default', './test/closing-line.ts'],
   },

@@ -72,7 +72,7 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
     assert.match(text, /isolated/i)
   })
 
-  test.runIf(hasItsTurn(1, 3))(
+  test.runIf(hasItsTurn(1, 4))(
     'is not lifted by an answer that the server has not signed, or for another challenge',
     async () => {
       await isolated()
@@ -96,7 +96,7 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
     assert.equal((await signed(stage, `cmc1.${other}`)).status, 400)
   })
 
-  test.runIf(hasItsTurn(0, 3)).each(['running', 'dead'])(
+  test.runIf(hasItsTurn(0, 4)).each(['running', 'dead'])(
     'is lifted on the spot while its agent is %s, and isolated again at the next contact',
     async (agent) => {
       await isolated()
@@ -144,7 +144,7 @@ describe.skipIf(!isAble)('a host that is cut off', { timeout }, () => {
 describe.skipIf(!isAble || !needs('fapolicyd'))(
   'a host that is restricted, and cut off from its server',
   () => {
-    test.runIf(hasItsTurn(2, 3))(
+    test.runIf(hasItsTurn(2, 4))(
       'says so, and is freed on the spot of that and of its isolation',
       { timeout },
       async () => {
@@ -175,7 +175,7 @@ describe.skipIf(!isAble || !needs('fapolicyd'))(
 describe.skipIf(!isAble)('the control server of a host that is isolated', { timeout }, () => {
   const later = '192.0.2.5'
 
-  test.runIf(hasItsTurn(3, 3))(
+  test.runIf(hasItsTurn(3, 4))(
     'moves to an address that was announced: the host finds it, and can be released',
     async () => {
       const stage = await openStage()

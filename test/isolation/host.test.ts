@@ -105,14 +105,14 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
   }
 
   describe('and whose clock is set back by a day', () => {
-    test.runIf(hasItsTurn(1, 3))('before: is isolated and released as ever', async () => {
+    test.runIf(hasItsTurn(1, 5))('before: is isolated and released as ever', async () => {
       await setBack()
       await isolated()
       assert.equal(await over(await stage.issue('unisolate')), 'Succeeded')
       assert.equal(stage.isBarred(), false)
     })
 
-    test.runIf(hasItsTurn(2, 3))(
+    test.runIf(hasItsTurn(2, 5))(
       'while it waits to be confirmed: is confirmed by the next contact',
       async () => {
         const id = await unconfirmed()
@@ -123,7 +123,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
       },
     )
 
-    test.runIf(hasItsTurn(3, 3))(
+    test.runIf(hasItsTurn(3, 5))(
       'while it waits to be confirmed, in vain: goes back when its minute is over',
       async () => {
         const id = await unconfirmed()
@@ -138,7 +138,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
       },
     )
 
-    test.runIf(hasItsTurn(4, 3))(
+    test.runIf(hasItsTurn(4, 5))(
       'after: stands, is put back when somebody removes it, and is released',
       async () => {
         await isolated()
@@ -152,7 +152,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
   })
 
   describe('and boots anew', () => {
-    test.runIf(hasItsTurn(5, 3))('has its rules back from the disk before anything is said', async () => {
+    test.runIf(hasItsTurn(5, 5))('has its rules back from the disk before anything is said', async () => {
       await isolated()
       await reboot()
       assert.equal(stage.isBarred(), false)
@@ -163,7 +163,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
       assert.equal((await stage.machine()).lastSeen, lastSeen)
     })
 
-    test.runIf(hasItsTurn(6, 3))(
+    test.runIf(hasItsTurn(6, 5))(
       'unconfirmed: its minute begins anew, and the next contact confirms it',
       async () => {
         // On the same boot it would go back at once.
@@ -185,7 +185,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
       },
     )
 
-    test.runIf(hasItsTurn(7, 3))('while a script runs: that was interrupted, and is said to be', async () => {
+    test.runIf(hasItsTurn(7, 5))('while a script runs: that was interrupted, and is said to be', async () => {
       await isolated()
       const script = await startWaiting(stage.world)
       await reboot()
@@ -200,7 +200,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
 
   // The last: nobody is there after it.
   describe('and is offboarded', () => {
-    test.runIf(hasItsTurn(8, 3))(
+    test.runIf(hasItsTurn(8, 5))(
       'and that is cancelled before the commit point: stands isolated again, and says reverted',
       async () => {
         await isolated()
@@ -217,7 +217,7 @@ describe.skipIf(!isAble)('a host that is isolated', { timeout }, () => {
       },
     )
 
-    test.runIf(hasItsTurn(9, 3))(
+    test.runIf(hasItsTurn(9, 5))(
       'is free, whatever is put back at the next boot, and comes back free',
       async () => {
         await isolated()

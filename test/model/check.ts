@@ -28,7 +28,7 @@ const numberOf = (name: string, otherwise: number): number => Number(process.env
 
 /** From outside, to find again what was found, or to look for longer. */
 export const settings = {
-  runs: numberOf('COUNTERMAND_MODEL_RUNS', 1_000),
+  runs: numberOf('COUNTERMAND_MODEL_RUNS', 600),
   seed: numberOf('COUNTERMAND_MODEL_SEED', Date.now() % 1_000_000_000),
 }
 

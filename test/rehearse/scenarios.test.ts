@@ -1,12 +1,14 @@
 /**
- * Each scenario of a rehearsal, by a word in a comment and through the public API only. How each ends is what `cancel.md` 7 and
- * `docs/rehearse.md` say, never what was seen.
+ * Each scenario of a rehearsal, by a word in a comment, and each race, through the public API only. How each ends is what `cancel.md`
+ * 7 and `docs/rehearse.md` say, never what was seen.
  */
 import assert from 'node:assert/strict'
 import { afterAll, afterEach, beforeAll, describe, test } from 'vitest'
 import type { MachineAction } from '@countermand/contract'
 import { until } from '../end-to-end/program.ts'
-import { openStage, type Stage } from './stage.ts'
+import { Playbook } from './playbook.ts'
+import { races, signFor } from './races.ts'
+import { openStage, unlimited, uploadScript, type Stage } from './stage.ts'
 
 const script = { Commands: [{ type: 'RunScript', params: [{ key: 'ScriptName', value: 'run.sh' }] }] }
 const files = {
@@ -135,27 +137,49 @@ const cases: readonly Case[] = [
   },
 ]
 
-const rehearsalSpeed = 100
+const timeout = 300_000
+const names = Object.keys(races)
+const nameAt = (index: number): string => `ws-${String(index + 1).padStart(4, '0')}`
 
-describe('a rehearsal', { timeout: 180_000 }, () => {
+describe('a rehearsal', { timeout }, () => {
   let stage: Stage
   beforeAll(async () => {
-    stage = await openStage(cases.length, ['--steady', '--speed', String(rehearsalSpeed)], {
-      COUNTERMAND_LIMITS: 'read=-/-,respond=-/-,liveResponse=-/-,cancel=-/-',
-      COUNTERMAND_SESSIONS: '-',
-    })
-    const form = new FormData()
-    form.set('file', new File(['echo hello\n'], 'run.sh'))
-    assert.equal((await stage.api.ask('POST', '/api/libraryfiles', form)).status, 200)
-  }, 180_000)
+    stage = await openStage(cases.length + names.length, ['--steady', '--speed', '100'], unlimited)
+    await uploadScript(stage)
+  }, timeout)
   afterEach(({ task }) => {
     if (task.result?.state === 'fail') console.log(stage?.program.output().slice(-6000))
   })
   afterAll(async () => stage?.close(), 60_000)
 
+  // What takes minutes, first.
+  test.concurrent(
+    'signed for, and back with it running: it is stopped, and what was said stays',
+    { timeout },
+    () => withOne('3', async (playbook) => signFor(playbook)),
+  )
+
+  test.concurrent('the server dies after it took a cancel: it is carried out as without', { timeout }, () =>
+    withOne('100', async (playbook, { program }) => {
+      const action = await playbook.respond('offline=3000')
+      await playbook.in(action, 'offered')
+      assert.equal((await playbook.cancelled(action)).status, 'Pending')
+      await program.leave()
+      program.start()
+      const end = await playbook.over(action)
+      assert.deepEqual([end.status, end.countermand.proof], ['Cancelled', 'refused_start'])
+    }),
+  )
+
+  test.concurrent.each(names.map((race, index) => ({ race, name: nameAt(cases.length + index) })))(
+    '$race',
+    { timeout },
+    async ({ race, name }) => races[race]?.(new Playbook(stage, name)),
+  )
+
   test.concurrent.each(cases.map((each, index) => ({ ...each, name: nameAt(index) })))(
     '$comment, $what.0; $status',
-    { timeout: 180_000 },
+    { timeout },
     async ({ name, comment, what: [tail, body], cancel, ...ends }) => {
       const { api } = stage
       const { id } = await stage.issue(name, tail, { ...body, Comment: `rehearse ${comment}` })
@@ -183,4 +207,16 @@ describe('a rehearsal', { timeout: 180_000 }, () => {
   )
 })
 
-const nameAt = (index: number): string => `ws-${String(index + 1).padStart(4, '0')}`
+/** A rehearsal of its own, of one device. */
+async function withOne(
+  speed: string,
+  run: (playbook: Playbook, stage: Stage) => Promise<void>,
+): Promise<void> {
+  const stage = await openStage(1, ['--steady', '--speed', speed], unlimited)
+  try {
+    await uploadScript(stage)
+    await run(new Playbook(stage, nameAt(0)), stage)
+  } finally {
+    await stage.close()
+  }
+}

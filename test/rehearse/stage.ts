@@ -19,6 +19,20 @@ export interface Stage {
   close(): Promise<void>
 }
 
+/** For the server: many ask for much at once. */
+export const unlimited = {
+  COUNTERMAND_LIMITS: 'read=-/-,respond=-/-,liveResponse=-/-,cancel=-/-',
+  COUNTERMAND_SESSIONS: '-',
+}
+
+/** What devices pretend to run. */
+export async function uploadScript({ api }: Stage): Promise<void> {
+  const form = new FormData()
+  form.set('file', new File(['echo hello\n'], 'run.sh'))
+  const { status } = await api.ask('POST', '/api/libraryfiles', form)
+  if (status !== 200) throw new Error(`The script was not taken: ${status}.`)
+}
+
 /** Every device has enrolled when this resolves. `env`: for the server. */
 export async function openStage(
   devices: number,

@@ -20,7 +20,7 @@ export interface Row {
 const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '–': 'Created' }
 
 /** Of which every so manyth is played. */
-const shares = { 'what runs': 5, 'what stands': 5 } as const
+const shares = { 'what runs': 10, 'what stands': 10 } as const
 
 /** Whether number so and so of what takes seconds, or a minute, has its turn: one in `share`, another one each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
 export const hasItsTurn = (number: number, share: number): boolean =>

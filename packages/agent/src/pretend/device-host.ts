@@ -68,6 +68,7 @@ function standing(
       throw new Error('pretended: it could not be taken away')
     }
     if (isActive) [by, refused] = [id ?? '', 0]
+    if (id !== null) await fates.held(id)
     await make()
     if (id !== null) fates.ended(id)
   }

@@ -26,6 +26,8 @@ export interface KnownFates extends Fates {
   of(id: string): Scenario
   /** What has really become of every action that was begun. */
   truths(): ReadonlyMap<string, Truth>
+  /** It is about to be done: resolves once it has waited as its scenario has it. */
+  held(id: string): Promise<void>
   /** Who waits to begin it waits no longer. */
   hurry(id: string): void
   hurryAll(): void
@@ -39,19 +41,20 @@ export function openFates(parts: FateParts): KnownFates {
   const { dice, speed } = parts
   const known = new Map<string, Fate>()
   const truths = new Map<string, Truth>()
-  const waited = new Set<string>()
-  const waiting = new Map<string, AbortController>()
+  const waits = new Waits()
   const of = (id: string): Scenario => known.get(id)?.scenario ?? nothing
   const pick = async (id: string): Promise<Scenario> => {
     const choice = chosenIn(await parts.commentOf(id)) ?? parts.scenario
     return choice !== null ? chosen(choice) : parts.isSteady ? nothing : natural(dice)
   }
+  const hold = async (id: string, hurried: AbortSignal): Promise<void> => {
+    const until = Date.now() + ((of(id).waits ?? 0) * 1000) / speed
+    while (Date.now() < until && !hurried.aborted) await pause(lookMs)
+  }
   return {
     of,
-    hurryAll: () => {
-      for (const each of waiting.values()) each.abort()
-    },
-    hurry: (id) => waiting.get(id)?.abort(),
+    hurryAll: () => waits.hurryAll(),
+    hurry: (id) => waits.hurry(id),
     decide: async (id, order) => {
       const before = known.get(id)
       if (before !== undefined) return before.scenario
@@ -59,21 +62,12 @@ export function openFates(parts: FateParts): KnownFates {
       known.set(id, fateOf(order, scenario, { dice, speed }))
       return scenario
     },
-    ready: async (id) => {
-      // What has waited once, or is taken back, does not wait again.
-      if (waited.has(id)) return
-      waited.add(id)
-      const { away, waits = 0 } = of(id)
-      const hurried = new AbortController()
-      waiting.set(id, hurried)
-      try {
-        if (away?.from === 'ordered') await parts.whenHeard(hurried.signal)
-        const until = Date.now() + (waits * 1000) / speed
-        while (Date.now() < until && !hurried.signal.aborted) await pause(lookMs)
-      } finally {
-        waiting.delete(id)
-      }
-    },
+    held: (id) => waits.once(id, (hurried) => hold(id, hurried)),
+    ready: (id) =>
+      waits.once(id, async (hurried) => {
+        if (of(id).away?.from === 'ordered') await parts.whenHeard(hurried)
+        await hold(id, hurried)
+      }),
     truths: () => truths,
     ended: (id) => void truths.set(id, 'done'),
     started: (id) => {
@@ -81,5 +75,31 @@ export function openFates(parts: FateParts): KnownFates {
       // Its order came before this rehearsal was started again.
       return (known.get(id) ?? fateOf(forgotten, nothing, { dice, speed })).program
     },
+  }
+}
+
+/** What has waited once, or is taken back, does not wait again. */
+class Waits {
+  private readonly waited = new Set<string>()
+  private readonly waiting = new Map<string, AbortController>()
+
+  async once(id: string, wait: (hurried: AbortSignal) => Promise<void>): Promise<void> {
+    if (this.waited.has(id)) return
+    this.waited.add(id)
+    const hurried = new AbortController()
+    this.waiting.set(id, hurried)
+    try {
+      await wait(hurried.signal)
+    } finally {
+      this.waiting.delete(id)
+    }
+  }
+
+  hurry(id: string): void {
+    this.waiting.get(id)?.abort()
+  }
+
+  hurryAll(): void {
+    for (const each of this.waiting.values()) each.abort()
   }
 }
