@@ -23,7 +23,10 @@ export interface PlayParts {
 
 const againAfterMs = 250
 
-/** One after the other. @throws Error for a device that is not there. What was asked again and again while it was recorded is one question here, its last answer counts. */
+/**
+ * One after the other. What was asked again and again while it was recorded is one question here, its last answer counts.
+ * @throws Error for a device of the recording that the server does not have, where something is asked of it
+ */
 export async function* play(lines: readonly Line[], parts: PlayParts): AsyncIterable<Played> {
   const ids = new Ids()
   const links: string[] = []

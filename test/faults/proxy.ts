@@ -110,7 +110,7 @@ function pass([from, to]: readonly [Socket, Socket], wayNow: () => Way, { spend,
     // Timers are rounded, and may overtake each other: whichever comes first does what is first in turn.
     turn.push(act)
     if (waitMs < 1 && turn.length === 1) turn.shift()?.()
-    else setTimeout(() => turn.shift()?.(), waitMs)
+    else setTimeout(() => turn.shift()?.(), Math.max(0, waitMs))
   }
   from.on('data', (chunk: Buffer) => {
     if (wayNow().is === 'swallowing') return

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, test } from 'vitest'
 import { agentMain, withWorld } from '../end-to-end/fixture.ts'
 import { until } from '../end-to-end/program.ts'
 import { needs } from '../needs.ts'
-import { hasItsTurn } from '../steps/table.ts'
+import { hasItsTurn } from '../turns.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const timeout = 120_000

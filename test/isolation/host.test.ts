@@ -13,7 +13,7 @@ import { until } from '../end-to-end/program.ts'
 import { assertVerified, startWaiting } from '../faults/acts.ts'
 import { openMounts, type Mounts } from '../faults/mounts.ts'
 import { needs } from '../needs.ts'
-import { hasItsTurn } from '../steps/table.ts'
+import { hasItsTurn } from '../turns.ts'
 import { openStage, type Stage } from './stage.ts'
 
 const timeout = 120_000

@@ -19,7 +19,7 @@ interface Answer<Body> {
 }
 
 export class Playbook {
-  readonly device: string
+  private readonly device: string
   private readonly stage: Stage
 
   constructor(stage: Stage, device: string) {
@@ -95,8 +95,12 @@ export class Playbook {
     return machine.countermand.isolation
   }
 
-  /** Whether an event of that kind has been told. */
-  async told({ id }: MachineAction, kind: string): Promise<boolean> {
-    return (await this.stage.api.events(id)).some((event) => event.kind === kind)
+  /** Kinds of the alarms that were raised over it. */
+  async alarms({ id }: MachineAction): Promise<readonly string[]> {
+    const query = `actionId=${id}&alarm=true&after=0&follow=false`
+    const answer = await this.stage.api.ask('GET', `/api/countermand/events?${query}`)
+    const text = await answer.text()
+    assert.equal(answer.status, 200, text)
+    return [...text.matchAll(/^event: ?(.+)$/gm)].map(([, kind = '']) => kind)
   }
 }

@@ -1,7 +1,7 @@
 /** The table of `docs/steps.md`, as it stands there. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { seed } from '../../packages/server/src/testing/dice.ts'
+import { hasItsTurn } from '../turns.ts'
 
 export interface Row {
   /** Its place in its table, from 1. */
@@ -21,10 +21,6 @@ const words: Readonly<Record<string, string>> = { C: 'Completed', F: 'Failed', '
 
 /** Of which every so manyth is played. */
 const shares = { 'what runs': 10, 'what stands': 10 } as const
-
-/** Whether number so and so of what takes seconds, or a minute, has its turn: one in `share`, another one each time (`COUNTERMAND_SEED`); all with COUNTERMAND_ROWS=all. */
-export const hasItsTurn = (number: number, share: number): boolean =>
-  process.env.COUNTERMAND_ROWS === 'all' || (number + seed) % share === 0
 
 export const rowsToPlay = (of: keyof typeof shares): readonly Row[] =>
   readTable(of).filter(({ number }) => hasItsTurn(number, shares[of]))
