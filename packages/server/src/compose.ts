@@ -23,6 +23,7 @@ import { openHttp, type LogTo } from './http/index.ts'
 import { randomIds } from './ids/random.ts'
 import { openIssuers } from './issuers/index.ts'
 import type { Failed } from './issuers/keys.ts'
+import { keepRequestsYoung } from './runtime.ts'
 import { openSigner } from './signing/key-file.ts'
 import { openPostgres, openSqlite } from './store/dialect.ts'
 import { digestOf } from './store/events.ts'
@@ -60,6 +61,7 @@ export async function compose(
   config: Config,
   { now = () => new Date(), logLevel, logTo, died = fatal, patience }: ComposeOptions,
 ): Promise<Running> {
+  keepRequestsYoung()
   await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
   const bus = memoryBus()
   const ended = new Set<string>()

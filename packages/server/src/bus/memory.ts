@@ -3,20 +3,22 @@ import type { Bus } from '../app/ports.ts'
 
 /** The bus of a single process. */
 export function memoryBus(): Bus {
-  const told = new EventEmitter()
-  told.setMaxListeners(0)
-  const on = (name: string, listen: () => void): (() => void) => {
-    told.on(name, listen)
-    return () => told.off(name, listen)
-  }
+  const [wakes, actions, commits] = [toldBy(), toldBy(), toldBy()]
   return {
-    publish: ({ actions, wake }) => {
-      for (const id of wake) told.emit(`wake ${id}`)
-      for (const id of actions) told.emit(`action ${id}`)
-      told.emit('commit')
+    publish: (change) => {
+      for (const id of change.wake) wakes.emit(id)
+      for (const id of change.actions) actions.emit(id)
+      commits.emit('commit')
     },
-    onWake: (machineId, listen) => on(`wake ${machineId}`, listen),
-    onAction: (actionId, listen) => on(`action ${actionId}`, listen),
-    onCommit: (listen) => on('commit', listen),
+    onWake: (machineId, listen) => on(wakes, machineId, listen),
+    onAction: (actionId, listen) => on(actions, actionId, listen),
+    onCommit: (listen) => on(commits, 'commit', listen),
   }
+}
+
+const toldBy = (): EventEmitter => new EventEmitter().setMaxListeners(0)
+
+function on(told: EventEmitter, name: string, listen: () => void): () => void {
+  told.on(name, listen)
+  return () => told.off(name, listen)
 }

@@ -31,8 +31,9 @@ export async function writeBatch(
     db.transaction().execute(async (tx) => {
       const results: Result[] = []
       const touched = nothingTouched()
+      const done = how({ tx, works, known, touched })
       for (const item of items) {
-        results.push(await how(tx, works, item, { known, touched }))
+        results.push(await done(item))
         killPoint('batch-uncommitted')
       }
       return { results, change: changeOf(touched) }
@@ -53,35 +54,37 @@ const savepoint = {
 }
 
 interface Around {
+  readonly tx: Kysely<Tables>
+  readonly works: Works
   readonly known: Known
   readonly touched: Touched
 }
 
-/** @throws what the item throws */
-async function unguarded(
-  tx: Kysely<Tables>,
-  works: Works,
-  item: Item,
-  { known, touched }: Around,
-): Promise<Result> {
-  const own = nothingTouched()
-  const value = await perform(works, item, roomsOf(tx, own), known)
-  addTouched(touched, own)
-  return { ok: true, value }
+type Doing = (item: Item) => Promise<Result>
+
+/** Throws what an item throws: all of them are taken back then. */
+function unguarded({ tx, works, known, touched }: Around): Doing {
+  const rooms = roomsOf(tx, touched)
+  return async (item) => ({ ok: true, value: await perform(works, item, rooms, known) })
 }
 
-async function guarded(tx: Kysely<Tables>, works: Works, item: Item, around: Around): Promise<Result> {
-  await execute(tx, savepoint.make)
-  try {
-    const result = await unguarded(tx, works, item, around)
-    await execute(tx, savepoint.keep)
-    return result
-  } catch (thrown) {
-    // Where the database has taken back the whole transaction already, the batch has failed, for the first reason.
-    await execute(tx, savepoint.takeBack).catch(() => {
-      throw thrown
-    })
-    return failure(thrown)
+const guarded = (around: Around): Doing => {
+  const { tx, touched } = around
+  return async (item) => {
+    const own = nothingTouched()
+    await execute(tx, savepoint.make)
+    try {
+      const result = await unguarded({ ...around, touched: own })(item)
+      await execute(tx, savepoint.keep)
+      addTouched(touched, own)
+      return result
+    } catch (thrown) {
+      // Where the database has taken back the whole transaction already, the batch has failed, for the first reason.
+      await execute(tx, savepoint.takeBack).catch(() => {
+        throw thrown
+      })
+      return failure(thrown)
+    }
   }
 }
 

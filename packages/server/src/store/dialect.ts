@@ -23,11 +23,12 @@ export interface OpenSqlite {
   readonly beforeBatch: () => void
 }
 
-/** The checkpointing thread begins here; it costs the writer nothing. */
+/** The checkpointing thread begins here. */
 const logToCarryOver = 4 * 1024 * 1024
 /** When the checkpointing thread does not keep up, the writer waits for a whole one, and the log begins anew. */
 const longestLog = 64 * 1024 * 1024
-const checkpointEveryMs = 100
+/** Not oftener: a page is carried over once for all that was written to it meanwhile, and commits wait for the same disk. */
+const checkpointEveryMs = 400
 const truncateEveryMs = 1_000
 /** For another connection that is just writing. */
 const patienceMs = 5_000
