@@ -293,33 +293,51 @@ function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
   }
 }
 
+/** Field by field: to spread what was parsed takes as long as to parse it. */
 export function toAction(row: Selectable<ActionRow>): Action {
-  const { notBefore = null, notAfter = null, whenOffline = 'queue', ...asked }: Asked = JSON.parse(row.asked)
-  const { cancel, updatedAt, finishedAt, deadlineAt, ...state }: State = JSON.parse(row.state)
+  const asked: Asked = JSON.parse(row.asked)
+  const state: State = JSON.parse(row.state)
   const action: Action = {
-    ...asked,
-    ...state,
-    notBefore: notBefore === null ? null : new Date(notBefore),
-    notAfter: notAfter === null ? null : new Date(notAfter),
-    whenOffline,
     id: row.id,
     type: row.type,
     machineId: row.machine_id,
+    computerDnsName: asked.computerDnsName,
     requestor: row.requestor,
+    comment: asked.comment,
+    externalId: asked.externalId,
+    scope: asked.scope,
+    reversible: asked.reversible,
+    runLimitMs: asked.runLimitMs,
+    notBefore: dateOf(asked.notBefore),
+    notAfter: dateOf(asked.notAfter),
+    whenOffline: asked.whenOffline ?? 'queue',
+    parameters: asked.parameters,
     createdAt: new Date(row.created_at),
-    phase: row.phase,
     version: row.version,
-    updatedAt: new Date(updatedAt),
-    finishedAt: finishedAt === null ? null : new Date(finishedAt),
-    deadlineAt: deadlineAt === null ? null : new Date(deadlineAt),
-    cancel: cancel && {
-      ...cancel,
-      // Rows of an earlier version say nothing of it.
-      graceMs: cancel.graceMs ?? 0,
-      requestedAt: new Date(cancel.requestedAt),
-      deadlineAt: new Date(cancel.deadlineAt),
-    },
+    phase: row.phase,
+    attempt: state.attempt,
+    cancel: state.cancel && toCancel(state.cancel),
+    effect: state.effect,
+    proof: state.proof,
+    reason: state.reason,
+    deadlineAt: dateOf(state.deadlineAt),
+    updatedAt: new Date(state.updatedAt),
+    finishedAt: dateOf(state.finishedAt),
+    commands: state.commands,
+    detail: state.detail,
+    lateOutcome: state.lateOutcome,
   }
   readAs.set(action, { n: row.n, lastEvent: row.last_event, lookAt: row.look_at })
   return action
 }
+
+const dateOf = (time: number | null | undefined): Date | null =>
+  typeof time === 'number' ? new Date(time) : null
+
+const toCancel = (cancel: Times<Cancel>): Cancel => ({
+  ...cancel,
+  // Rows of an earlier version say nothing of it.
+  graceMs: cancel.graceMs ?? 0,
+  requestedAt: new Date(cancel.requestedAt),
+  deadlineAt: new Date(cancel.deadlineAt),
+})

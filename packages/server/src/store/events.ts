@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { ChainHead } from '@countermand/contract'
 import type { Kysely, QueryResult, Selectable } from 'kysely'
 import type { Cause, EventNote, EventRows, StoredEvent, TailedEvent } from '../app/rows.ts'
-import { genesis, linkText } from '../core/chain.ts'
+import { genesis, linkText, type Link } from '../core/chain.ts'
 import { saysInsertId } from './dialect.ts'
 import { hot } from './hot.ts'
 import { hasNul } from './nul.ts'
@@ -62,9 +62,7 @@ export async function appendEvents(
       statement: cause?.digest ?? null,
     }
     head = { sequence: link.sequence, digest: digestOf(linkText(link)) }
-    const { actionId, alarm, data, ...same } = link
-    const own = { digest: head.digest, action_id: actionId, alarm: alarm ? 1 : 0, data: JSON.stringify(data) }
-    last = numberOf(await insertEvent(db, { ...same, ...own, before: last }))
+    last = numberOf(await insertEvent(db, rowOf(link, head.digest, last)))
     if (note.alarm) touched.alarms.push({ chain, kind: note.kind, actionId: link.actionId, data: note.data })
   }
   await moveHead(db, chain, from, head)
@@ -73,6 +71,21 @@ export async function appendEvents(
   if (cause === undefined) touched.wake.add(chain)
   return last
 }
+
+const rowOf = (link: Link, digest: string, before: number | null): Omit<Selectable<EventRow>, 'n'> => ({
+  chain: link.chain,
+  sequence: link.sequence,
+  previous: link.previous,
+  digest,
+  kind: link.kind,
+  action_id: link.actionId,
+  actor: link.actor,
+  alarm: link.alarm ? 1 : 0,
+  at: link.at,
+  data: JSON.stringify(link.data),
+  statement: link.statement,
+  before,
+})
 
 const insertEvent = hot((db, row: Omit<Selectable<EventRow>, 'n'>) => {
   const { chain, sequence, previous, digest, kind, actor, alarm, at, data, statement, before } = row
