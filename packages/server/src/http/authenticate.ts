@@ -19,39 +19,33 @@ interface Known {
 export type Authenticate = (authorization: string | undefined, ownUrls: readonly string[]) => Promise<Caller>
 
 /**
- * A header with a token of ours is verified once and then known until the token expires: a look into a map instead of a signature. What it is
- * worth is asked each time.
+ * A token of ours is verified once and then known until it expires: a look into a map instead of a signature. What it is worth is asked
+ * each time.
  */
 export function openAuthenticate(app: App): Authenticate {
   const known = new Map<string, Known>()
   const standingOf = openStanding(app)
-  return async (authorization = '', ownUrls) => {
-    const before = known.get(authorization)
-    const token = before === undefined ? bearerOf(authorization) : ''
+  return async (authorization, ownUrls) => {
+    const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization ?? '')?.[1]
+    if (token === undefined) throw unauthorized('The authorization header with a bearer token is missing.')
+    const before = known.get(token)
     // Those of others are checked each time: their keys come and go, and with a key its tokens.
     if (before === undefined && app.issuers.isNamedIn(token))
       return app.issuers.authenticate(token, app.now())
     const found = before ?? (await verify(app, token))
     if (found.expiresAt <= app.now().getTime()) {
-      known.delete(authorization)
+      known.delete(token)
       throw unauthorized('The token has expired.')
     }
-    if (before === undefined) known.set(authorization, found)
-    const [oldest] = known.size > mostKept ? known.keys() : []
-    if (oldest !== undefined) known.delete(oldest)
+    known.set(token, found)
+    const [oldest] = known.keys()
+    if (known.size > mostKept && oldest !== undefined) known.delete(oldest)
     // The reference answers a wrong audience with 403 (`wire.md` 10, U20).
     if (!isOurResource(found.audience, ownUrls)) {
       throw new Refusal('Forbidden', `The token was issued for another audience: ${found.audience}.`)
     }
     return callerNow(standingOf, found)
   }
-}
-
-/** @throws Refusal Unauthorized */
-function bearerOf(authorization: string): string {
-  const token = /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1]
-  if (token === undefined) throw unauthorized('The authorization header with a bearer token is missing.')
-  return token
 }
 
 const unauthorized = (message: string): Refusal => new Refusal('Unauthorized', message)
