@@ -33,8 +33,7 @@ export interface Size {
 /** The compiler of the runtime is at work during the first. */
 const warmUps = 3
 const rounds = 5
-/** So many that neither processor waits: with 128 a sixth of both was idle beside cancels, and nothing beside the bare route. */
-const concurrency = 256
+const concurrency = 128
 /** Beside the cancels somebody looks at single actions, one at a time. */
 const readEveryMs = 20
 

@@ -293,7 +293,7 @@ function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
   }
 }
 
-/** Field by field: to spread what was parsed takes as long as to parse it. */
+/** Field by field: what is spread together takes twice as long to read afterwards. */
 export function toAction(row: Selectable<ActionRow>): Action {
   const asked: Asked = JSON.parse(row.asked)
   const state: State = JSON.parse(row.state)

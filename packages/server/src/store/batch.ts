@@ -31,9 +31,9 @@ export async function writeBatch(
     db.transaction().execute(async (tx) => {
       const results: Result[] = []
       const touched = nothingTouched()
-      const done = how({ tx, works, known, touched })
+      const doOne = how({ tx, works, known, touched })
       for (const item of items) {
-        results.push(await done(item))
+        results.push(await doOne(item))
         killPoint('batch-uncommitted')
       }
       return { results, change: changeOf(touched) }
@@ -68,7 +68,8 @@ function unguarded({ tx, works, known, touched }: Around): Doing {
   return async (item) => ({ ok: true, value: await perform(works, item, rooms, known) })
 }
 
-const guarded = (around: Around): Doing => {
+/** One that is refused or fails takes back its own rows only. */
+function guarded(around: Around): Doing {
   const { tx, touched } = around
   return async (item) => {
     const own = nothingTouched()
