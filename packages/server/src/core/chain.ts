@@ -21,4 +21,13 @@ export const genesis = 'A'.repeat(43)
 export const serverChain = 'server'
 
 /** The text that is hashed (SHA-256, base64url) to the event's digest. */
-export const linkText = (link: Link): string => canonical(link)
+export function linkText(link: Link): string {
+  const { actionId, actor, alarm, at, chain, data, kind, previous, sequence, statement } = link
+  const text = JSON.stringify
+  // `canonical(link)`, whose names are known and in their order here: that halves what an event costs.
+  return (
+    `{"actionId":${text(actionId)},"actor":${text(actor)},"alarm":${text(alarm)},"at":${text(at)},` +
+    `"chain":${text(chain)},"data":${canonical(data)},"kind":${text(kind)},"previous":${text(previous)},` +
+    `"sequence":${text(sequence)},"statement":${text(statement)}}`
+  )
+}

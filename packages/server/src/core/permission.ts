@@ -12,8 +12,12 @@ export interface Caller {
 }
 
 /** In 2021 the service knew one name without its last letter, and tokens still carry it (`wire.md` 6, U15). */
-const spelling = (name: string): string =>
-  name === 'Machine.CollectForensic' ? 'Machine.CollectForensics' : name
+const shortened: Partial<Record<Permission, string>> = {
+  'Machine.CollectForensics': 'Machine.CollectForensic',
+}
+
+const holds = ({ permissions }: Caller, name: Permission): boolean =>
+  permissions.includes(name) || permissions.includes(shortened[name] ?? name)
 
 /** Where an operation asks for two permissions, the first that is missing is named. @throws Refusal Forbidden */
 export function refuseUnpermitted(
@@ -26,8 +30,7 @@ export function refuseUnpermitted(
 
 /** @throws Refusal Forbidden, where the caller holds none of these; in the words that clients match on (`wire.md` 8). */
 export function refuseWithout(caller: Caller, anyOf: readonly Permission[]): void {
-  const held = caller.permissions.map(spelling)
-  if (anyOf.some((name) => held.includes(name))) return
+  if (anyOf.some((name) => holds(caller, name))) return
   const who = caller.kind === 'app' ? 'application' : 'user'
   const kind = caller.kind === 'app' ? 'application' : 'delegated'
   throw new Refusal(

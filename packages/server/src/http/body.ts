@@ -27,7 +27,8 @@ const invalid = (why: string): Refusal =>
   new Refusal('InvalidRequestBody', `The request body is incorrect: ${why}.`)
 
 function parse(text: string): unknown {
-  const bare = text.replace(/^\uFEFF/, '').trim()
+  // A byte order mark is a blank, too.
+  const bare = text.trim()
   if (bare === '') return {}
   try {
     return parseJson(bare)
@@ -46,9 +47,9 @@ function refuseMisspelt(schema: Shape, value: unknown, place: string): void {
   if (value === null || typeof value !== 'object' || schema.properties === undefined) return
   const known = Object.keys(schema.properties)
   for (const name of Object.keys(value)) {
+    if (Object.hasOwn(schema.properties, name)) continue
     const right = known.find((other) => other.toLowerCase() === name.toLowerCase())
-    if (right !== undefined && right !== name)
-      throw invalid(`"${place}${name}" must be spelt "${place}${right}"`)
+    if (right !== undefined) throw invalid(`"${place}${name}" must be spelt "${place}${right}"`)
   }
   for (const name of schema.required ?? []) {
     if (!Object.hasOwn(value, name)) {

@@ -157,13 +157,16 @@ function createServer({ log, trustedProxies, serverFactory, patience }: HttpOpti
 /** Node takes no longer head. */
 const longestUrl = 16 * 1024
 
+const withVersion = /^\/api\/v1\.0(?=[/?]|$)/i
+
 /**
  * Without a version the latest is used (`wire.md` 11), and there is one. An escape that is none is taken literally: an id of
  * any shape is an id that is not found.
  */
 export function plainUrl(url: string): string {
-  const [path = '', ...query] = url.replace(/^\/api\/v1\.0(?=[/?]|$)/i, '/api').split('?')
-  if (!path.includes('%')) return [path, ...query].join('?')
+  const latest = withVersion.test(url) ? url.replace(withVersion, '/api') : url
+  if (!latest.includes('%')) return latest
+  const [path = '', ...query] = latest.split('?')
   // Functions in paths, and `$count`, are asked for as they are, or with any of their signs escaped.
   const bare = path.replaceAll(/%(?:24|27|28|29|2c|3a|3d)/gi, decodeURIComponent)
   return [isEscaped(bare) ? bare : bare.replaceAll('%', '%25'), ...query].join('?')

@@ -67,6 +67,11 @@ declare module 'fastify' {
 export const paramsOf = ({ params }: FastifyRequest): Readonly<Record<string, string>> =>
   typeof params === 'object' && params !== null ? { ...params } : {}
 
+function queryOf({ url }: FastifyRequest): URLSearchParams {
+  const mark = url.indexOf('?')
+  return new URLSearchParams(mark === -1 ? '' : url.slice(mark + 1))
+}
+
 /** The bytes of a body; none where there was none. */
 export const bytesOf = (request: FastifyRequest): Buffer =>
   Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
@@ -106,7 +111,7 @@ export function mount<Rows extends Operations>(
       handler: async (request, reply) => {
         const body = row.body === undefined ? undefined : readBody(row.body, bytesOf(request))
         const { caller, target } = request.checked
-        const query = new URLSearchParams(request.url.split('?').slice(1).join('?'))
+        const query = queryOf(request)
         const call = {
           app: parts.app,
           caller,

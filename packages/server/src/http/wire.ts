@@ -24,15 +24,26 @@ import { cancelledAt, statusOf } from '../core/status.ts'
 
 /** .NET's round trip: UTC, trailing zeros of the fraction dropped (`wire.md` 2.3). */
 export function timestamp(date: Date): string {
-  const text = date.toISOString()
-  let end = text.length - 1
-  while (text[end - 1] === '0') end -= 1
-  return `${text.slice(0, text[end - 1] === '.' ? end - 1 : end)}Z`
+  const time = date.getTime()
+  if (time !== lastTime.time) {
+    const text = date.toISOString()
+    lastTime = { time, text: text.endsWith('0Z') ? text.replace(/\.?0+Z$/, 'Z') : text }
+  }
+  return lastTime.text
 }
+/** An action that has just changed says the same time three times. */
+let lastTime = { time: Number.NaN, text: '' }
+
 const maybe = (date: Date | null): string | null => date && timestamp(date)
 
 /** What is said to be where: `…/api/$metadata#` + one of the endings that clients know (`wire.md` 7). */
-export const contextOf = (base: string, ending: string): string => `${base}/api/$metadata#${ending}`
+export function contextOf(base: string, ending: string): string {
+  if (base !== lastContext.base || ending !== lastContext.ending)
+    lastContext = { base, ending, text: `${base}/api/$metadata#${ending}` }
+  return lastContext.text
+}
+/** Most ask the same place for the same; a text that is put together anew makes the whole answer's JSON slow. */
+let lastContext = { base: '', ending: '', text: '' }
 
 /** What is known of an action beside its row. */
 export interface Beside {

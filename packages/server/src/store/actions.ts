@@ -1,12 +1,13 @@
 import type { CommandOutcome } from '@countermand/contract'
-import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
+import { sql, type Kysely, type Selectable } from 'kysely'
 import type { ActionRows, Cause, EventNote } from '../app/rows.ts'
-import type { Action, ActionEvent, Cancel, Effect, Order } from '../core/action-shape.ts'
+import type { Action, ActionEvent, Order } from '../core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue, ownerOf } from '../core/action.ts'
 import { cancelStep } from '../core/cancel-step.ts'
 import { genesis } from '../core/chain.ts'
 import { recordOf } from '../core/history.ts'
 import { isInTheWay } from '../core/request.ts'
+import { changing, rowOf, toAction, toRow, whenOf, withRow } from './action-row.ts'
 import { appendEvents } from './events.ts'
 import { hot } from './hot.ts'
 import { countActions } from './lists/count.ts'
@@ -128,36 +129,16 @@ async function create(
   const last = await appendEvents({ db, touched }, written)
   const lookAt = action.deadlineAt?.getTime() ?? null
   const session = type === 'LiveResponse' ? 1 : 0
-  const { n } = await db
-    .insertInto('actions')
-    .values({ ...toRow(action), maybe_live: 1, look_at: lookAt, last_event: last, maybe_session: session })
-    .returning('n')
-    .executeTakeFirstOrThrow()
+  const row = { ...toRow(action), maybe_live: 1, look_at: lookAt, last_event: last, maybe_session: session }
+  const { n } = await db.insertInto('actions').values(row).returning('n').executeTakeFirstOrThrow()
   touched.actions.add(id)
-  readAs.set(action, { n, lastEvent: last, lookAt })
-  return action
+  return withRow(action, { ...row, n })
 }
-
-/** When it may be begun, as it is told: nothing where nobody said anything. */
-const whenOf = ({ notBefore, notAfter, whenOffline }: Order): object => ({
-  ...(notBefore !== null && { notBefore: notBefore.getTime() }),
-  ...(notAfter !== null && { notAfter: notAfter.getTime() }),
-  ...(whenOffline !== 'queue' && { whenOffline }),
-})
 
 interface Step {
   readonly event: ActionEvent
   readonly at: Date
   readonly cause: Cause | undefined
-}
-
-/** What else its row said when an action was read. Beside it, because nobody else's business. */
-const readAs = new WeakMap<Action, ReadAs>()
-
-interface ReadAs {
-  readonly n: number
-  readonly lastEvent: number | null
-  readonly lookAt: number | null
 }
 
 async function tryAdvance(
@@ -179,13 +160,13 @@ async function record(
   { notes, at, cause }: { notes: readonly EventNote[]; at: Date; cause: Cause | undefined },
 ): Promise<Action> {
   const { id, machineId: chain, version } = before
-  const read = readAs.get(before)
-  if (read === undefined) throw new Error(`Action ${id} was not read from here.`)
-  const { n, lastEvent, lookAt } = read
+  const row = rowOf(before)
+  const { n, last_event: lastEvent, look_at: lookAt } = row
   const action = { id, before: lastEvent }
   const last = await appendEvents({ db, touched }, { chain, notes, at, cause, action })
   const guard = { n, before_version: version, before_event: lastEvent }
-  const { numAffectedRows } = await updateAction(db, { ...changing(after), last_event: last, ...guard })
+  const changed = { ...changing(after), last_event: last }
+  const { numAffectedRows } = await updateAction(db, { ...changed, ...guard })
   // Version and history both: a request that was only noted moves the one and not the other.
   if (numAffectedRows === 0n) throw new StaleWrite()
   touched.actions.add(id)
@@ -196,8 +177,7 @@ async function record(
   const isSooner = dueAt !== null && (lookAt === null || dueAt < lookAt)
   if (isSooner) await moveLook(db, { id, look_at: dueAt })
   const told = after === before ? { ...after } : after
-  readAs.set(told, { n, lastEvent: last, lookAt: isSooner ? dueAt : lookAt })
-  return told
+  return withRow(told, { ...row, ...changed, look_at: isSooner ? dueAt : lookAt })
 }
 
 type Update = Pick<Selectable<ActionRow>, 'n' | 'state' | 'phase' | 'version' | 'last_event'>
@@ -220,124 +200,3 @@ const moveLook = hot((db, row: Pick<Selectable<ActionRow>, 'id' | 'look_at'>) =>
 const lookNoMore = hot((db, { id }: { id: string }) =>
   db.updateTable('actions').set({ look_at: null, maybe_session: 0 }).where('id', '=', id),
 )
-
-type Times<T> = {
-  readonly [Key in keyof T]: T[Key] extends Date
-    ? number
-    : T[Key] extends Date | null
-      ? number | null
-      : T[Key]
-}
-/** But what has a column of its own. */
-type When = 'notBefore' | 'notAfter' | 'whenOffline'
-type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt' | When> &
-  Partial<Times<Pick<Order, When>>>
-interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands' | 'detail' | 'lateOutcome'> {
-  readonly effect: Effect
-  readonly cancel: Times<Cancel> | null
-  readonly updatedAt: number
-  readonly finishedAt: number | null
-  readonly deadlineAt: number | null
-}
-
-/** Columns that lists are made by, and the end of its history. */
-type List = 'maybe_live' | 'look_at' | 'last_event' | 'maybe_session'
-
-export function toRow(action: Action): Omit<Insertable<ActionRow>, List> {
-  const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
-  const { reversible, runLimitMs, parameters } = action
-  const how = { computerDnsName, comment, externalId, scope, reversible, runLimitMs, parameters }
-  const asked: Asked = { ...how, ...whenOf(action) }
-  return {
-    id,
-    type,
-    requestor,
-    machine_id: machineId,
-    created_at: action.createdAt.getTime(),
-    asked: JSON.stringify(asked),
-    ...changing(action),
-  }
-}
-
-/**
- * A row that grows makes SQLite divide its page and write the neighbours: half as much again for each cancel. So the state has
- * from the beginning the room that it needs for an ordinary end.
- */
-const roomToGrow = 600
-
-/** The columns that a step may change. */
-function changing(action: Action): Pick<Update, 'state' | 'phase' | 'version'> {
-  const { attempt, proof, reason, effect, commands, detail, lateOutcome, cancel, updatedAt, finishedAt } =
-    action
-  const state: State = {
-    attempt,
-    proof,
-    reason,
-    effect,
-    commands,
-    detail,
-    lateOutcome,
-    cancel: cancel && {
-      ...cancel,
-      requestedAt: cancel.requestedAt.getTime(),
-      deadlineAt: cancel.deadlineAt.getTime(),
-    },
-    updatedAt: updatedAt.getTime(),
-    finishedAt: finishedAt?.getTime() ?? null,
-    deadlineAt: action.deadlineAt?.getTime() ?? null,
-  }
-  return {
-    state: JSON.stringify(state).padEnd(roomToGrow),
-    phase: action.phase,
-    version: action.version,
-  }
-}
-
-/** Field by field: what is spread together takes twice as long to read afterwards. */
-export function toAction(row: Selectable<ActionRow>): Action {
-  const asked: Asked = JSON.parse(row.asked)
-  const state: State = JSON.parse(row.state)
-  const action: Action = {
-    id: row.id,
-    type: row.type,
-    machineId: row.machine_id,
-    computerDnsName: asked.computerDnsName,
-    requestor: row.requestor,
-    comment: asked.comment,
-    externalId: asked.externalId,
-    scope: asked.scope,
-    reversible: asked.reversible,
-    runLimitMs: asked.runLimitMs,
-    notBefore: dateOf(asked.notBefore),
-    notAfter: dateOf(asked.notAfter),
-    whenOffline: asked.whenOffline ?? 'queue',
-    parameters: asked.parameters,
-    createdAt: new Date(row.created_at),
-    version: row.version,
-    phase: row.phase,
-    attempt: state.attempt,
-    cancel: state.cancel && toCancel(state.cancel),
-    effect: state.effect,
-    proof: state.proof,
-    reason: state.reason,
-    deadlineAt: dateOf(state.deadlineAt),
-    updatedAt: new Date(state.updatedAt),
-    finishedAt: dateOf(state.finishedAt),
-    commands: state.commands,
-    detail: state.detail,
-    lateOutcome: state.lateOutcome,
-  }
-  readAs.set(action, { n: row.n, lastEvent: row.last_event, lookAt: row.look_at })
-  return action
-}
-
-const dateOf = (time: number | null | undefined): Date | null =>
-  typeof time === 'number' ? new Date(time) : null
-
-const toCancel = (cancel: Times<Cancel>): Cancel => ({
-  ...cancel,
-  // Rows of an earlier version say nothing of it.
-  graceMs: cancel.graceMs ?? 0,
-  requestedAt: new Date(cancel.requestedAt),
-  deadlineAt: new Date(cancel.deadlineAt),
-})

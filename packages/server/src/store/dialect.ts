@@ -133,15 +133,17 @@ function adapt(database: DatabaseSync): SqliteDatabase {
   const kept = new Map<string, Prepared>()
   const prepare = (sql: string): Prepared => {
     const statement = database.prepare(sql)
+    statement.setReturnArrays(true)
+    const names = statement.columns().map(({ name }) => name)
     return {
-      reader: statement.columns().length > 0,
-      all: (values) => statement.all(...bound(values)),
+      reader: names.length > 0,
+      all: (values) => statement.all(...bound(values)).map((row) => named(names, row)),
       run: (values) => {
         // On a full disk SQLite takes a transaction back by itself; a second time would hide the reason.
         if (sql === 'rollback' && !database.isTransaction) return nothingDone
         return statement.run(...bound(values))
       },
-      iterate: (values) => statement.iterate(...bound(values)),
+      iterate: (values) => Iterator.from(statement.iterate(...bound(values))).map((row) => named(names, row)),
     }
   }
   return {
@@ -158,6 +160,16 @@ function adapt(database: DatabaseSync): SqliteDatabase {
       return prepared
     },
   }
+}
+
+/**
+ * A row by its columns' names. The rows that the driver names itself each have a shape of their own, which makes every read of a field
+ * of theirs a search.
+ */
+function named(names: readonly string[], values: unknown): unknown {
+  const row: Record<string, unknown> = {}
+  if (Array.isArray(values)) for (let at = 0; at < names.length; at += 1) row[names[at] ?? ''] = values[at]
+  return row
 }
 
 /** Kysely binds what the rows of `schema.ts` hold, and they hold nothing else. */

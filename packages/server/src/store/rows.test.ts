@@ -71,6 +71,26 @@ onEachDatabase((database) => {
     for (const kind of kinds) await store.write('move', { id, event: eventOf(kind) })
   }
 
+  test.each(Object.keys(lives))(
+    'what a cancel of an action that is %s answers is what is kept',
+    async (place) => {
+      const id = `answered, ${place}`
+      await live(id, 'answers', lives[place]?.events ?? [])
+      const asked = {
+        id,
+        by: 'ann',
+        comment: awkward,
+        attest: null,
+        expectedVersion: null,
+        only: null,
+        once: null,
+      }
+      const trace = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01'
+      const { action } = await store.write('requestCancel', { ...asked, graceMs: 5_000, limitMs: day, trace })
+      assert.deepEqual(action, await store.read('action', id))
+    },
+  )
+
   test('actions are listed newest first, page by page', async () => {
     const ids = numbers(7).map((n) => `listed-${n}`)
     for (const id of ids) await make(id, 'lists')

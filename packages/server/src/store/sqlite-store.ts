@@ -6,6 +6,7 @@ import { openLane } from './lane.ts'
 import type { Item } from './rooms.ts'
 import type { ThreadData } from './sqlite-thread.ts'
 import { isNothing } from './touched.ts'
+import { unpack, type Packed } from './travel.ts'
 
 export interface SqliteStoreOptions {
   readonly file: string
@@ -52,7 +53,7 @@ interface Thread {
 
 interface Answer {
   readonly id: number
-  readonly result?: Done
+  readonly result?: Packed
   readonly failed?: string
 }
 
@@ -66,7 +67,7 @@ function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData
     const asked = open.get(id)
     open.delete(id)
     if (result === undefined) asked?.reject(new Error(failed))
-    else asked?.resolve(result)
+    else asked?.resolve(unpack(result))
   })
   const gone = (reason: unknown): void => {
     end ??= reason

@@ -4,6 +4,7 @@ import { readBatch, writeBatch } from './batch.ts'
 import { openSqlite, type SqliteMode } from './dialect.ts'
 import { digestOf } from './events.ts'
 import type { Item, Works } from './rooms.ts'
+import { pack } from './travel.ts'
 
 export interface ThreadData {
   readonly file: string
@@ -26,7 +27,7 @@ export function serveBatches(works: { readonly reads: Works; readonly writes: Wo
     const done =
       mode === 'write' ? writeBatch(db, works.writes, items, known) : readBatch(db, works.reads, items, known)
     void done.then(
-      (result) => parentPort?.postMessage({ id, result }),
+      (result) => parentPort?.postMessage({ id, result: pack(result) }),
       (thrown: unknown) => parentPort?.postMessage({ id, failed: String(thrown) }),
     )
   })

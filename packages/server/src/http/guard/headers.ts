@@ -15,6 +15,9 @@ export const onlyOurs: Readonly<Record<string, string>> = {
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
 }
 
+const every = Object.entries(everyAnswer)
+const ours = Object.entries(onlyOurs)
+
 /** A year; RFC 6797 lets it be said over TLS only. */
 const strictTransport = 'max-age=31536000'
 
@@ -26,9 +29,7 @@ export function guardAnswers(server: FastifyInstance): void {
 }
 
 export function guardAnswer(request: FastifyRequest, reply: FastifyReply): void {
-  void reply.headers(everyAnswer)
-  for (const [name, value] of Object.entries(onlyOurs)) {
-    if (!reply.hasHeader(name)) void reply.header(name, value)
-  }
+  for (const [name, value] of every) void reply.header(name, value)
+  for (const [name, value] of ours) if (!reply.hasHeader(name)) void reply.header(name, value)
   if (baseOf(request).startsWith('https:')) void reply.header('strict-transport-security', strictTransport)
 }

@@ -1,33 +1,43 @@
 /** A body that comes too slowly is not waited for. The heads are Node's to watch (`connections.ts`). */
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Refusal } from '../../core/errors.ts'
 import { answer } from '../errors.ts'
 import type { Patience } from './connections.ts'
 
+/** From the first look at it. */
+interface Since {
+  readonly at: number
+  readonly bytes: number
+}
+
+interface Watched {
+  /** Where its answer goes; null when it has been answered without it. */
+  readonly reply: FastifyReply | null
+  since: Since | null
+}
+
+/** All of them are looked at together, now and then: a timer for each would cost every request that comes whole. */
 export function refuseSlowBodies(server: FastifyInstance, patience: Patience): void {
-  const watched = new WeakMap<FastifyRequest, NodeJS.Timeout>()
-  const stop = (request: FastifyRequest): void => {
-    clearTimeout(watched.get(request))
+  const watched = new Map<FastifyRequest, Watched>()
+  const look = (request: FastifyRequest, watch: Watched, now: number): void => {
+    const { bytesRead } = request.raw.socket
+    watch.since ??= { at: now, bytes: bytesRead }
+    const { since, reply } = watch
+    const came = reply === null ? 0 : bytesRead - since.bytes
+    if (now - since.at < patience.bodyMs + (came / patience.bytesPerSecond) * 1000) return
     watched.delete(request)
+    if (reply === null) cut(request)
+    else if (!reply.sent) refuse(request, reply)
   }
+  const looking = setInterval(() => {
+    const now = performance.now()
+    for (const [request, watch] of watched) look(request, watch, now)
+  }, patience.lookMs).unref()
+  const stop = (request: FastifyRequest): void => void watched.delete(request)
+
   server.addHook('preParsing', (request, reply, payload, done) => {
-    const { socket } = request.raw
-    const before = socket.bytesRead
-    const startedAt = performance.now()
-    const look = (): void => {
-      const mayTakeMs = patience.bodyMs + ((socket.bytesRead - before) / patience.bytesPerSecond) * 1000
-      const leftMs = mayTakeMs - (performance.now() - startedAt)
-      if (leftMs > 0) return watch(leftMs)
-      watched.delete(request)
-      if (reply.sent) return
-      void reply.header('connection', 'close')
-      reply.raw.once('finish', () => socket.destroy())
-      const refusal = new Refusal('RequestTimeout', 'The body of the request came too slowly.')
-      answer(refusal, null, request, reply)
-    }
-    const watch = (ms: number): void => void watched.set(request, setTimeout(look, Math.ceil(ms)))
     // What has come with its head is not waited for.
-    if (isComing(request)) watch(patience.bodyMs)
+    if (isComing(request)) watched.set(request, { reply, since: null })
     done(null, payload)
   })
   server.addHook('preValidation', (request, _reply, done) => {
@@ -38,10 +48,7 @@ export function refuseSlowBodies(server: FastifyInstance, patience: Patience): v
     stop(request)
     // Answered without it; what is still coming is not listened to, and not for long.
     if (isComing(request)) {
-      watched.set(
-        request,
-        setTimeout(() => cut(request), patience.bodyMs),
-      )
+      watched.set(request, { reply: null, since: null })
       request.raw.once('close', () => stop(request))
     }
     done()
@@ -50,6 +57,16 @@ export function refuseSlowBodies(server: FastifyInstance, patience: Patience): v
     stop(request)
     done()
   })
+  server.addHook('onClose', (_server, done) => {
+    clearInterval(looking)
+    done()
+  })
+}
+
+function refuse(request: FastifyRequest, reply: FastifyReply): void {
+  void reply.header('connection', 'close')
+  reply.raw.once('finish', () => request.raw.socket.destroy())
+  answer(new Refusal('RequestTimeout', 'The body of the request came too slowly.'), null, request, reply)
 }
 
 /** Said by Node of a request that came over a connection. */

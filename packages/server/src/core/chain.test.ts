@@ -1,0 +1,30 @@
+/** What is hashed is JSON in canonical form (`wire.md` 12), however it is put together. */
+import assert from 'node:assert/strict'
+import { test } from 'vitest'
+import { canonical } from '@countermand/contract'
+import { genesis, linkText, type Link } from './chain.ts'
+
+const link: Link = {
+  chain: 'a'.repeat(40),
+  sequence: 7,
+  previous: genesis,
+  kind: 'action.cancel_requested',
+  actionId: '01a22918-99c9-7acc-98f7-e3132bd7032f',
+  actor: 'Zoë "the \\ first"\n',
+  alarm: true,
+  at: 1_795_985_807_817,
+  data: { why: 'ä\u2028', comment: null, b: [{ z: 1, a: undefined }], a: {} },
+  statement: null,
+}
+
+test.each([
+  ['an event', link],
+  ['nobody’s event', { ...link, actionId: null, actor: null, alarm: false, statement: 'digest' }],
+  // Rows that somebody has written by hand: what holds a quote must not pass for two fields.
+  ['fields that hold quotes', { ...link, previous: 'x","sequence":8,"', chain: '","data":{}', kind: '"' }],
+  ['a text where a number belongs', { ...link, sequence: '7,"statement":null', at: '1' }],
+])('%s is hashed as its canonical form', (_, given) => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what SQLite may hold where nobody looks
+  const held = given as Link
+  assert.equal(linkText(held), canonical(held))
+})
