@@ -1,4 +1,4 @@
-/** What is hashed is JSON in canonical form (`wire.md` 12), however it is put together. */
+/** What is hashed is JSON in canonical form, however it is put together. */
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
 import { canonical } from '@countermand/contract'
@@ -24,7 +24,6 @@ test.each([
   ['fields that hold quotes', { ...link, previous: 'x","sequence":8,"', chain: '","data":{}', kind: '"' }],
   ['a text where a number belongs', { ...link, sequence: '7,"statement":null', at: '1' }],
 ])('%s is hashed as its canonical form', (_, given) => {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what SQLite may hold where nobody looks
   const held = given as Link
   assert.equal(linkText(held), canonical(held))
 })

@@ -37,17 +37,25 @@ export async function standingOf(server: TestServer, path: string): Promise<read
 }
 
 /** Every file that is kept of an action, `SHELF/NAME: CONTENT`; `SHELF` alone where only its folder is left. */
-export function filesOfAction({ folder }: Pick<TestServer, 'folder'>, actionId: string): readonly string[] {
-  return ['uploads', 'results'].flatMap((top) => {
-    const own = join(folder, 'files', top, actionId)
-    if (!existsSync(own)) return []
-    const entries = readdirSync(own, { recursive: true, withFileTypes: true })
-    const files = entries.flatMap((entry) => {
-      const path = join(entry.parentPath, entry.name)
-      return entry.isFile() ? [`${top}/${relative(own, path)}: ${readFileSync(path, 'latin1')}`] : []
-    })
-    return files.length === 0 ? [top] : files
+export function filesOfAction(server: Pick<TestServer, 'folder'>, actionId: string): readonly string[] {
+  try {
+    return ['uploads', 'results'].flatMap((top) => filesIn(join(server.folder, 'files', top, actionId), top))
+  } catch (thrown) {
+    // One was taken away between its name and its content: what is kept is seen by another look.
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT')
+      return filesOfAction(server, actionId)
+    throw thrown
+  }
+}
+
+function filesIn(own: string, top: string): readonly string[] {
+  if (!existsSync(own)) return []
+  const entries = readdirSync(own, { recursive: true, withFileTypes: true })
+  const files = entries.flatMap((entry) => {
+    const path = join(entry.parentPath, entry.name)
+    return entry.isFile() ? [`${top}/${relative(own, path)}: ${readFileSync(path, 'latin1')}`] : []
   })
+  return files.length === 0 ? [top] : files
 }
 
 /** Waits for what a timer of the server does. */
