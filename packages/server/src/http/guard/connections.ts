@@ -22,7 +22,7 @@ export interface Patience {
   readonly idleMs: number
   /** How many at a time. Each device that listens is one. */
   readonly connections: number
-  /** How often heads are looked at. */
+  /** How often heads are looked at, and bodies: what is too slow is cut off up to twice as long after its time. */
   readonly lookMs: number
 }
 
