@@ -1,37 +1,24 @@
+import { EventEmitter } from 'node:events'
 import type { Bus } from '../app/ports.ts'
 
 /** The bus of a single process. */
 export function memoryBus(): Bus {
-  const [wakes, actions, commits] = [new Told(), new Told(), new Told()]
+  const [wakes, actions, commits] = [toldBy(), toldBy(), toldBy()]
   return {
     publish: (change) => {
-      for (const id of change.wake) wakes.tell(id)
-      for (const id of change.actions) actions.tell(id)
-      commits.tell('commit')
+      for (const id of change.wake) wakes.emit(id)
+      for (const id of change.actions) actions.emit(id)
+      commits.emit('commit')
     },
-    onWake: (machineId, listen) => wakes.on(machineId, listen),
-    onAction: (actionId, listen) => actions.on(actionId, listen),
-    onCommit: (listen) => commits.on('commit', listen),
+    onWake: (machineId, listen) => on(wakes, machineId, listen),
+    onAction: (actionId, listen) => on(actions, actionId, listen),
+    onCommit: (listen) => on(commits, 'commit', listen),
   }
 }
 
-/** Who listens, by name. Nearly everything that is told is heard by nobody, and is told thousands of times a second. */
-class Told {
-  readonly #listeners = new Map<string, ReadonlySet<{ readonly listen: () => void }>>()
+const toldBy = (): EventEmitter => new EventEmitter().setMaxListeners(0)
 
-  tell(name: string): void {
-    for (const { listen } of this.#listeners.get(name) ?? []) listen()
-  }
-
-  /** @returns what ends it */
-  on(name: string, listen: () => void): () => void {
-    const one = { listen }
-    this.#listeners.set(name, new Set(this.#listeners.get(name)).add(one))
-    return () => {
-      const others = new Set(this.#listeners.get(name))
-      others.delete(one)
-      if (others.size > 0) this.#listeners.set(name, others)
-      else this.#listeners.delete(name)
-    }
-  }
+function on(told: EventEmitter, name: string, listen: () => void): () => void {
+  told.on(name, listen)
+  return () => told.off(name, listen)
 }

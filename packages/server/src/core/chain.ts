@@ -24,7 +24,7 @@ export const serverChain = 'server'
 export function linkText(link: Link): string {
   const { actionId, actor, alarm, at, chain, data, kind, previous, sequence, statement } = link
   const text = JSON.stringify
-  // `canonical(link)`, whose names are known and in their order here: that halves what an event costs.
+  // `canonical(link)`, without sorting anew what is in order here.
   return (
     `{"actionId":${text(actionId)},"actor":${text(actor)},"alarm":${text(alarm)},"at":${text(at)},` +
     `"chain":${text(chain)},"data":${canonical(data)},"kind":${text(kind)},"previous":${text(previous)},` +

@@ -54,7 +54,7 @@ export function openAuthenticate(app: App): Authenticate {
 const asUsual = 'Bearer '
 
 function tokenIn(authorization: string): string | null {
-  // For the pattern a token is long: it takes as long as all that follows.
+  // The pattern walks through all of a long token, at every request.
   if (authorization.startsWith(asUsual) && !authorization.includes(' ', asUsual.length))
     return authorization.slice(asUsual.length)
   return /^Bearer\s+(\S+)\s*$/i.exec(authorization)?.[1] ?? null

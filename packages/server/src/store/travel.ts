@@ -42,7 +42,7 @@ function unpacked(result: Result | WithAction): Result {
     : result
 }
 
-/** @returns whether an action that was read here is among what it holds */
+/** Has it an `action` that was read or written here? */
 const hasAction = (value: unknown): value is { readonly action: Action } =>
   typeof value === 'object' && value !== null && 'action' in value && isFromRow(value.action)
 
