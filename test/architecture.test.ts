@@ -32,10 +32,8 @@ describe('a forbidden import is found', () => {
       'server/src/app/a.ts',
       "import type { Bus } from './ports.ts'; import { advance } from '../core/action.ts'",
     ],
-    [
-      'server/src/store/dialect.ts',
-      "import { DatabaseSync } from 'node:sqlite'; import { sql } from 'kysely'",
-    ],
+    ['server/src/store/sqlite/file.ts', "import { DatabaseSync } from 'node:sqlite'"],
+    ['server/src/store/postgres/open.ts', "import { Pool } from 'pg'; import { Kysely } from 'kysely'"],
     ['server/src/main.ts', "import { compose } from './compose.ts'"],
     ['server/src/http/testing/a.ts', "import '../../compose.ts'"],
     ['server/src/core/a.test.ts', "import 'fast-check'"],

@@ -1,5 +1,5 @@
 import type { Static, TSchema } from 'typebox'
-import { Compile, type Validator } from 'typebox/compile'
+import { Compile, type Validator } from 'typebox/schema'
 
 const compiled = new WeakMap<TSchema, Validator>()
 
@@ -11,7 +11,7 @@ export function problemOf(schema: TSchema, value: unknown): string | null {
     compiled.set(schema, validator)
   }
   if (validator.Check(value)) return null
-  const [first] = validator.Errors(value)
+  const [, [first]] = validator.Errors(value)
   return first === undefined ? 'does not fit' : `${first.instancePath || 'the whole'} ${first.message}`
 }
 

@@ -25,14 +25,14 @@ import { openIssuers } from './issuers/index.ts'
 import type { Failed } from './issuers/keys.ts'
 import { keepRequestsYoung } from './runtime.ts'
 import { openSigner } from './signing/key-file.ts'
-import { openPostgres, openSqlite } from './store/dialect.ts'
+import { openSqlite } from './store/sqlite/open.ts'
 import { digestOf } from './store/events.ts'
 import { migrate } from './store/migrations/index.ts'
 import { settled } from './store/settings.ts'
-import { openPostgresStore } from './store/postgres-store.ts'
+import { openPostgresStore } from './store/postgres/store.ts'
 import { afterRestore } from './store/restore.ts'
 import type { Tables } from './store/schema.ts'
-import { openSqliteStore } from './store/sqlite-store.ts'
+import { openSqliteStore } from './store/sqlite/store.ts'
 import { openMeter, type ComposedMeter } from './telemetry/metrics.ts'
 import type { ComposedTracer } from './telemetry/tracer.ts'
 import { every, everyNow } from './timers.ts'
@@ -220,6 +220,8 @@ async function openDatabase(
 ): Promise<{ store: Store; identity: Identity }> {
   const { now, committed, died } = options
   if (config.databaseUrl !== null) {
+    // Its driver is loaded where it is used: a server starts the sooner without.
+    const { openPostgres } = await import('./store/postgres/open.ts')
     const db = openPostgres(config.databaseUrl)
     const identity = await prepare(db, config.restored ? now() : null).catch(async (thrown: unknown) => {
       await db.destroy()

@@ -1,5 +1,5 @@
 /** The configuration file: YAML text → what is set, or a sentence with the line; and what is set → YAML text. */
-import { Errors } from 'typebox/value'
+import { Errors } from 'typebox/schema'
 import { LineCounter, isMap, isNode, isScalar, parseDocument, stringify, type Document } from 'yaml'
 import {
   ConfigError,
@@ -53,7 +53,7 @@ type Place = readonly (string | number)[]
 /** Where a setting's value does not fit; null when it does. */
 function placeOf(document: Document, name: SettingName): Place | null {
   const value: unknown = document.toJS()[name]
-  const [first] = Errors(settings[name].schema, value)
+  const [, [first]] = Errors(settings[name].schema, value)
   if (first === undefined) return null
   const inner = first.instancePath.split('/').slice(1)
   const unknown =

@@ -10,7 +10,7 @@ import { onEachDatabase, type TestDatabase } from '../testing/databases.ts'
 import { numbers } from '../testing/dice.ts'
 import { deviceOf, openTestStore, type TestStore } from '../testing/store.ts'
 import type { Ending } from '../testing/works.ts'
-import { openPostgres } from './dialect.ts'
+import { openPostgres } from './postgres/open.ts'
 
 const endings: readonly Ending[] = ['well', 'refused', 'failed', 'for a second time']
 const isThere = ({ rows }: TestStore, id: string): boolean =>

@@ -1,5 +1,5 @@
 /** As `database-thread.ts`, with work that no use case does. */
-import { serveBatches } from '../store/sqlite-thread.ts'
+import { serveBatches } from '../store/sqlite/thread.ts'
 import { testReads, testWrites } from './works.ts'
 
 serveBatches({ reads: testReads, writes: testWrites })

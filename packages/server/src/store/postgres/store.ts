@@ -1,14 +1,14 @@
 /** The store over PostgreSQL: each piece of work is a transaction of its own; the database groups their commits itself. */
 import type { Kysely } from 'kysely'
-import type { Change, Store } from '../app/ports.ts'
-import type { Moment } from '../app/rows.ts'
-import { Refusal } from '../core/errors.ts'
-import { killPoint, killPointAfter } from '../kill-points.ts'
-import { refusalOf } from './result.ts'
-import { perform, roomsOf, type Item, type Works } from './rooms.ts'
-import type { Tables } from './schema.ts'
-import { StaleWrite } from './stale-write.ts'
-import { changeOf, isNothing, nothingTouched } from './touched.ts'
+import type { Change, Store } from '../../app/ports.ts'
+import type { Moment } from '../../app/rows.ts'
+import { Refusal } from '../../core/errors.ts'
+import { killPoint, killPointAfter } from '../../kill-points.ts'
+import { refusalOf } from '../result.ts'
+import { perform, roomsOf, type Item, type Works } from '../rooms.ts'
+import type { Tables } from '../schema.ts'
+import { StaleWrite } from '../stale-write.ts'
+import { changeOf, isNothing, nothingTouched } from '../touched.ts'
 
 export interface PostgresStoreOptions {
   readonly db: Kysely<Tables>

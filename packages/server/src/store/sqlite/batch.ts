@@ -1,13 +1,13 @@
 /** Work that waits together is done together: one transaction, one sync to disk, however many callers. */
 import { CompiledQuery, type Kysely } from 'kysely'
-import type { Change } from '../app/ports.ts'
-import type { Moment } from '../app/rows.ts'
-import { killPoint, killPointAfter } from '../kill-points.ts'
-import { execute } from './dialect.ts'
-import { failure, type Result } from './result.ts'
-import { perform, roomsOf, type Item, type Works } from './rooms.ts'
-import type { Tables } from './schema.ts'
-import { addTouched, changeOf, nothingTouched, type Touched } from './touched.ts'
+import type { Change } from '../../app/ports.ts'
+import type { Moment } from '../../app/rows.ts'
+import { killPoint, killPointAfter } from '../../kill-points.ts'
+import { execute } from '../dialect.ts'
+import { failure, type Result } from '../result.ts'
+import { perform, roomsOf, type Item, type Works } from '../rooms.ts'
+import type { Tables } from '../schema.ts'
+import { addTouched, changeOf, nothingTouched, type Touched } from '../touched.ts'
 
 export interface Done {
   readonly results: readonly Result[]

@@ -1,7 +1,7 @@
 /** A queue before a thread: whatever waits while a batch is under way is the next batch. */
-import { unwrap } from './result.ts'
+import { unwrap } from '../result.ts'
 import type { Done } from './batch.ts'
-import type { Item } from './rooms.ts'
+import type { Item } from '../rooms.ts'
 
 /** More at once would make the first of them wait for the last. */
 const mostAtOnce = 500

@@ -1,10 +1,10 @@
 /** The queue before the thread, with a thread that does as it is told. */
 import assert from 'node:assert/strict'
 import { test } from 'vitest'
-import { numbers } from '../testing/dice.ts'
+import { numbers } from '../../testing/dice.ts'
 import type { Done } from './batch.ts'
 import { openLane, type Lane } from './lane.ts'
-import type { Item } from './rooms.ts'
+import type { Item } from '../rooms.ts'
 
 const at = new Date(0)
 const nothing = { actions: [], ended: [], wake: [], alarms: [], cancels: [] }

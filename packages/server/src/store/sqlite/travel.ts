@@ -1,8 +1,8 @@
 /** How what a batch has done travels between threads: cloned, but for actions, which are the values of their rows on the way. */
-import type { Action } from '../core/action-shape.ts'
-import { actionOf, isFromRow, rowOf, type OwnColumns } from './action-row.ts'
+import type { Action } from '../../core/action-shape.ts'
+import { actionOf, isFromRow, rowOf, type OwnColumns } from '../action-row.ts'
 import type { Done } from './batch.ts'
-import type { Result } from './result.ts'
+import type { Result } from '../result.ts'
 
 /** Without names: with all that it is made of, an action is cloned for ten times as much. */
 type Values = readonly [

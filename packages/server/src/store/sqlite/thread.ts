@@ -1,9 +1,9 @@
 /** What runs inside a thread that has the SQLite file open: batches in, results out. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { readBatch, writeBatch } from './batch.ts'
-import { openSqlite, type SqliteMode } from './dialect.ts'
-import { digestOf } from './events.ts'
-import type { Item, Works } from './rooms.ts'
+import { openSqlite, type SqliteMode } from './open.ts'
+import { digestOf } from '../events.ts'
+import type { Item, Works } from '../rooms.ts'
 import { pack } from './travel.ts'
 
 export interface ThreadData {

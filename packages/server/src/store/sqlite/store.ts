@@ -1,11 +1,11 @@
 /** The store over a SQLite file: one thread that writes, one that reads, one that carries the log over into the file. */
 import { Worker } from 'node:worker_threads'
-import type { Change, Store } from '../app/ports.ts'
+import type { Change, Store } from '../../app/ports.ts'
 import type { Done } from './batch.ts'
 import { openLane } from './lane.ts'
-import type { Item } from './rooms.ts'
-import type { ThreadData } from './sqlite-thread.ts'
-import { isNothing } from './touched.ts'
+import type { Item } from '../rooms.ts'
+import type { ThreadData } from './thread.ts'
+import { isNothing } from '../touched.ts'
 import { unpack, type Packed } from './travel.ts'
 
 export interface SqliteStoreOptions {
@@ -21,9 +21,11 @@ export interface SqliteStoreOptions {
 }
 
 export function openSqliteStore(options: SqliteStoreOptions): Store {
-  const { file, epoch, now, committed } = options
-  const start = (mode: ThreadData['mode']): Thread => openThread(options, { file, epoch, mode })
-  const threads = { write: start('write'), read: start('read'), checkpoint: start('checkpoint') }
+  const { file, epoch, now, thread, committed, died } = options
+  const start = (mode: ThreadData['mode']): Thread =>
+    openThread(new Worker(thread, { workerData: { file, epoch, mode } satisfies ThreadData }), died)
+  const checkpoint = new Worker(new URL('./checkpoint-thread.ts', import.meta.url), { workerData: { file } })
+  const threads = { write: start('write'), read: start('read'), checkpoint: openThread(checkpoint, died) }
   const tell = ({ change }: Done): void => {
     if (!isNothing(change)) committed(change)
   }
@@ -41,7 +43,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     write: (name, input) => writes.add({ name, input, at: now() }) as never,
     close: async () => {
       await Promise.all([writes.idle(), reads.idle()])
-      await Promise.all(Object.values(threads).map((thread) => thread.end()))
+      await Promise.all(Object.values(threads).map(({ end }) => end()))
     },
   }
 }
@@ -57,8 +59,7 @@ interface Answer {
   readonly failed?: string
 }
 
-function openThread({ thread, died }: SqliteStoreOptions, workerData: ThreadData): Thread {
-  const worker = new Worker(thread, { workerData })
+function openThread(worker: Worker, died: SqliteStoreOptions['died']): Thread {
   const open = new Map<number, PromiseWithResolvers<Done>>()
   let ending = false
   let end: unknown = null

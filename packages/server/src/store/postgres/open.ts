@@ -1,0 +1,25 @@
+/** PostgreSQL as Kysely has it. */
+import { Kysely, PostgresDialect } from 'kysely'
+import { Pool, types } from 'pg'
+import type { Tables } from '../schema.ts'
+
+/** `url`: postgres://user:password@host:port/database; `most`: connections at once. */
+export function openPostgres(url: string, most = 10): Kysely<Tables> {
+  // They hold our times and counts, which all fit a double.
+  types.setTypeParser(types.builtins.INT8, Number)
+  const pool = new Pool({
+    connectionString: url,
+    max: most,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it, though its types do not say so
+    onConnect: async (client) => {
+      client.on('error', saidElsewhere)
+      // Whatever the server's own setting: an answer leaves after its commit is on disk.
+      await client.query('set synchronous_commit = on')
+    },
+  })
+  pool.on('error', saidElsewhere)
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) })
+}
+
+/** A lost connection fails the work that is on it, or nobody; as an event that nobody hears it would end the process. */
+const saidElsewhere = (): void => undefined
