@@ -43,7 +43,7 @@ export function openSqliteStore(options: SqliteStoreOptions): Store {
     write: (name, input) => writes.add({ name, input, at: now() }) as never,
     close: async () => {
       await Promise.all([writes.idle(), reads.idle()])
-      await Promise.all(Object.values(threads).map(({ end }) => end()))
+      await Promise.all(Object.values(threads).map((each) => each.end()))
     },
   }
 }
