@@ -33,7 +33,8 @@ export interface Size {
 /** The compiler of the runtime is at work during the first. */
 const warmUps = 3
 const rounds = 5
-const concurrency = 128
+/** Each waits for its answer before it asks again. Cancels, which wait for a disk, keep the machine busy with the larger number only. */
+const callers = [128, 256] as const
 /** Beside the cancels somebody looks at single actions, one at a time. */
 const readEveryMs = 20
 
@@ -67,29 +68,38 @@ async function run(name: string, served: Served, perRound: number): Promise<void
   const headers = { authorization: `Bearer ${await tokenOf(served)}` }
   const target = { port: served.port, headers }
   const ids = shuffled(served.ids)
-  const found: Round[] = []
-  for (let round = 1 - warmUps; round <= rounds; round += 1) {
+  const round = async (which: string, at: number): Promise<Round> => {
     const mine = ids.splice(0, perRound)
-    const bare = await load({ port: served.barePort, headers }, mine.map(constant), concurrency)
+    const bare = await load({ port: served.barePort, headers }, mine.map(constant), at)
     const reads = lookMeanwhile(target, ids)
-    const cancel = await load(target, mine.map(cancelOf), concurrency)
+    const cancel = await load(target, mine.map(cancelOf), at)
     const now = { cancel, bare, read: await reads.end() }
-    if (round > 0) found.push(now)
-    const ratio = (cancel.perSecond / bare.perSecond).toFixed(3)
-    const which = round > 0 ? `round ${round}` : 'warm-up'
     console.log(
-      `  ${which}: cancel ${line(cancel)}   bare ${line(bare)}   GET meanwhile p99 ${now.read.p99Ms.toFixed(1)} ms${failed(now.read)}   ratio ${ratio}`,
+      `  ${which}, ${at} callers: cancel ${line(cancel)}   bare ${line(bare)}   GET meanwhile p99 ${now.read.p99Ms.toFixed(1)} ms${failed(now.read)}   ratio ${ratioOf(now).toFixed(3)}`,
     )
+    return now
   }
-  const middle = (of: (round: Round) => number): number => median(found.map(of))
-  const ratio = middle(({ cancel, bare }) => cancel.perSecond / bare.perSecond)
+  for (let warmUp = 1; warmUp <= warmUps; warmUp += 1) await round('warm-up', callers[1])
+  const found = callers.map((at) => ({ at, rounds: new Array<Round>() }))
+  for (let number = 1; number <= rounds; number += 1)
+    for (const { at, rounds: so } of found) so.push(await round(`round ${number}`, at))
+  for (const { at, rounds: all } of found) sum(`${name}, ${at} callers`, all)
+}
+
+const ratioOf = ({ cancel, bare }: Round): number => cancel.perSecond / bare.perSecond
+
+function sum(what: string, all: readonly Round[]): void {
+  const middle = (of: (round: Round) => number): number => median(all.map(of))
+  const perSecond = middle(({ cancel }) => cancel.perSecond)
   const p99 = [
     `cancel ${middle(({ cancel }) => cancel.p99Ms).toFixed(1)} ms`,
     `bare route ${middle(({ bare }) => bare.p99Ms).toFixed(1)} ms`,
     `GET of one action meanwhile ${middle(({ read }) => read.p99Ms).toFixed(1)} ms`,
   ]
-  console.log(`${name}: durable cancel : bare constant route = ${ratio.toFixed(3)} (median of ${rounds})`)
-  console.log(`${name}: p99 ${p99.join(', ')} (medians, ${concurrency} callers at a time)`)
+  console.log(
+    `${what}: durable cancel : bare constant route = ${middle(ratioOf).toFixed(3)} (median of ${rounds})`,
+  )
+  console.log(`${what}: ${Math.round(perSecond)} cancels a second; p99 ${p99.join(', ')} (medians)`)
 }
 
 const constant = (): Ask => ({ method: 'POST', path: '/constant', body: '{"Comment":"bench"}' })

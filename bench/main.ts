@@ -5,8 +5,8 @@ import { benchLastProcess } from './last-process.ts'
 import { benchTransfers } from './transfers.ts'
 
 const size = {
-  actions: Number(process.env.COUNTERMAND_BENCH_ACTIONS ?? 100_000),
-  perRound: Number(process.env.COUNTERMAND_BENCH_ROUND ?? 12_000),
+  actions: Number(process.env.COUNTERMAND_BENCH_ACTIONS ?? 120_000),
+  perRound: Number(process.env.COUNTERMAND_BENCH_ROUND ?? 9_000),
 }
 await benchLastProcess()
 await benchTransfers()

@@ -14,7 +14,7 @@ import { reads } from '../../packages/server/src/app/reads.ts'
 import { writes } from '../../packages/server/src/app/writes.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'
 import { advance, isOpen, isUndelivered, issue } from '../../packages/server/src/core/action.ts'
-import { genesis, linkText } from '../../packages/server/src/core/chain.ts'
+import { dataText, genesis, linkText } from '../../packages/server/src/core/chain.ts'
 import type { Device } from '../../packages/server/src/core/device.ts'
 import { recordOf } from '../../packages/server/src/core/history.ts'
 import { isInTheWay } from '../../packages/server/src/core/request.ts'
@@ -109,7 +109,7 @@ function openAppender(box: Box): Appender {
       const { kind, actor, alarm, data } = note
       const what = { kind, actionId, actor, alarm, at: at.getTime(), data }
       const link = { ...place, ...what, statement: cause?.digest ?? null }
-      const digest = digestOf(linkText(link))
+      const digest = digestOf(linkText({ ...link, data: dataText(data) }))
       const heads = withRow(box.tables.heads, chain, { sequence: place.sequence, digest })
       box.tables = { ...box.tables, heads, events: [...box.tables.events, { ...link, digest }] }
     },

@@ -1,11 +1,11 @@
 /** What a store holds, as the promises look at it. */
 import type { ChainHead } from '@countermand/contract'
-import type { EnrolmentRow, LibraryEntry } from '../../packages/server/src/app/rows.ts'
+import type { EnrolmentRow, EventNote, LibraryEntry } from '../../packages/server/src/app/rows.ts'
 import type { Action } from '../../packages/server/src/core/action-shape.ts'
 import type { Link } from '../../packages/server/src/core/chain.ts'
 import type { Device } from '../../packages/server/src/core/device.ts'
 
-export type EventRow = Link & { readonly digest: string }
+export type EventRow = Omit<Link, 'data'> & Pick<EventNote, 'data'> & { readonly digest: string }
 
 /** All rows. Each map is replaced as a whole when a row changes, so that a state of before stays what it was. */
 export interface Tables {

@@ -40,15 +40,19 @@ export function openAuthenticate(app: App): Authenticate {
       known.delete(token)
       throw unauthorized('The token has expired.')
     }
-    known.set(token, found)
-    const [oldest] = known.keys()
-    if (known.size > mostKept && oldest !== undefined) known.delete(oldest)
+    if (before === undefined) keep(known, token, found)
     // The reference answers a wrong audience with 403 (`wire.md` 10, U20).
     if (!isOurResource(found.audience, ownUrls)) {
       throw new Refusal('Forbidden', `The token was issued for another audience: ${found.audience}.`)
     }
     return callerNow(standingOf, found)
   }
+}
+
+function keep(known: Map<string, Known>, token: string, found: Known): void {
+  known.set(token, found)
+  const [oldest] = known.keys()
+  if (known.size > mostKept && oldest !== undefined) known.delete(oldest)
 }
 
 const asUsual = 'Bearer '

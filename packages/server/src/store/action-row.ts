@@ -10,16 +10,22 @@ type Times<T> = {
       ? number | null
       : T[Key]
 }
-/** But what has a column of its own. */
+/** Left out where it is null, since most of it is for most of an action's life; rows of earlier versions say null. */
+type Said<T> = { readonly [Key in keyof T]?: T[Key] | undefined }
 type When = 'notBefore' | 'notAfter' | 'whenOffline'
-type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt' | When> &
-  Partial<Times<Pick<Order, When>>>
-interface State extends Pick<Action, 'attempt' | 'proof' | 'reason' | 'commands' | 'detail' | 'lateOutcome'> {
+type Wish = 'comment' | 'externalId' | 'scope'
+/** But what has a column of its own. */
+type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt' | When | Wish> &
+  Said<Times<Pick<Order, When>> & Pick<Order, Wish>>
+interface State
+  extends
+    Pick<Action, 'attempt' | 'commands'>,
+    Said<Pick<Action, 'proof' | 'reason' | 'detail' | 'lateOutcome'>> {
   readonly effect: Effect
-  readonly cancel: Times<Cancel> | null
+  readonly cancel?: Times<Cancel> | null | undefined
   readonly updatedAt: number
-  readonly finishedAt: number | null
-  readonly deadlineAt: number | null
+  readonly finishedAt?: number | null | undefined
+  readonly deadlineAt?: number | null | undefined
 }
 
 type Row = Selectable<ActionRow>
@@ -52,7 +58,12 @@ export function withRow(action: Action, row: Row): Action {
 export function toRow(action: Action): OwnColumns {
   const { id, type, machineId, computerDnsName, requestor, comment, externalId, scope } = action
   const { reversible, runLimitMs, parameters } = action
-  const how = { computerDnsName, comment, externalId, scope, reversible, runLimitMs, parameters }
+  const wishes = {
+    comment: comment ?? undefined,
+    externalId: externalId ?? undefined,
+    scope: scope ?? undefined,
+  }
+  const how = { computerDnsName, ...wishes, reversible, runLimitMs, parameters }
   const asked: Asked = { ...how, ...whenOf(action) }
   return {
     id,
@@ -69,7 +80,7 @@ export function toRow(action: Action): OwnColumns {
  * A row that grows makes SQLite divide its page and write the neighbours: half as much again for each cancel. So the state has
  * from the beginning the room that it needs for an ordinary end.
  */
-const roomToGrow = 600
+const roomToGrow = 540
 
 /** The columns that a step may change. */
 export function changing(action: Action): Pick<Row, 'state' | 'phase' | 'version'> {
@@ -77,20 +88,23 @@ export function changing(action: Action): Pick<Row, 'state' | 'phase' | 'version
     action
   const state: State = {
     attempt,
-    proof,
-    reason,
+    proof: proof ?? undefined,
+    reason: reason ?? undefined,
     effect,
     commands,
-    detail,
-    lateOutcome,
-    cancel: cancel && {
-      ...cancel,
-      requestedAt: cancel.requestedAt.getTime(),
-      deadlineAt: cancel.deadlineAt.getTime(),
-    },
+    detail: detail ?? undefined,
+    lateOutcome: lateOutcome ?? undefined,
+    cancel:
+      cancel === null
+        ? undefined
+        : {
+            ...cancel,
+            requestedAt: cancel.requestedAt.getTime(),
+            deadlineAt: cancel.deadlineAt.getTime(),
+          },
     updatedAt: updatedAt.getTime(),
-    finishedAt: finishedAt?.getTime() ?? null,
-    deadlineAt: action.deadlineAt?.getTime() ?? null,
+    finishedAt: finishedAt?.getTime(),
+    deadlineAt: action.deadlineAt?.getTime(),
   }
   return {
     state: JSON.stringify(state).padEnd(roomToGrow),
@@ -111,9 +125,9 @@ export function actionOf(row: OwnColumns): Action {
     machineId: row.machine_id,
     computerDnsName: asked.computerDnsName,
     requestor: row.requestor,
-    comment: asked.comment,
-    externalId: asked.externalId,
-    scope: asked.scope,
+    comment: asked.comment ?? null,
+    externalId: asked.externalId ?? null,
+    scope: asked.scope ?? null,
     reversible: asked.reversible,
     runLimitMs: asked.runLimitMs,
     notBefore: dateOf(asked.notBefore),
@@ -124,16 +138,16 @@ export function actionOf(row: OwnColumns): Action {
     version: row.version,
     phase: row.phase,
     attempt: state.attempt,
-    cancel: state.cancel && toCancel(state.cancel),
+    cancel: state.cancel ? toCancel(state.cancel) : null,
     effect: state.effect,
-    proof: state.proof,
-    reason: state.reason,
+    proof: state.proof ?? null,
+    reason: state.reason ?? null,
     deadlineAt: dateOf(state.deadlineAt),
     updatedAt: new Date(state.updatedAt),
     finishedAt: dateOf(state.finishedAt),
     commands: state.commands,
-    detail: state.detail,
-    lateOutcome: state.lateOutcome,
+    detail: state.detail ?? null,
+    lateOutcome: state.lateOutcome ?? null,
   }
 }
 

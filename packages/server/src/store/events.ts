@@ -3,7 +3,7 @@ import { hash } from 'node:crypto'
 import type { ChainHead } from '@countermand/contract'
 import type { Kysely, QueryResult, Selectable } from 'kysely'
 import type { Cause, EventNote, EventRows, StoredEvent, TailedEvent } from '../app/rows.ts'
-import { genesis, linkText, type Link } from '../core/chain.ts'
+import { dataText, genesis, linkText, type Link } from '../core/chain.ts'
 import { saysInsertId } from './dialect.ts'
 import { hot } from './hot.ts'
 import { hasNul } from './nul.ts'
@@ -58,7 +58,7 @@ export async function appendEvents(
       actor: note.actor,
       alarm: note.alarm,
       at: at.getTime(),
-      data: note.data,
+      data: dataText(note.data),
       statement: cause?.digest ?? null,
     }
     head = { sequence: link.sequence, digest: digestOf(linkText(link)) }
@@ -82,7 +82,7 @@ const rowOf = (link: Link, digest: string, before: number | null): Omit<Selectab
   actor: link.actor,
   alarm: link.alarm ? 1 : 0,
   at: link.at,
-  data: JSON.stringify(link.data),
+  data: link.data,
   statement: link.statement,
   before,
 })

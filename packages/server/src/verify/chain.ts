@@ -1,7 +1,7 @@
 /** Whether the events of one chain are those that were written: nothing changed, left out, put in or cut off. */
 import { canonical, type ChainHead } from '@countermand/contract'
 import type { Selectable } from 'kysely'
-import { genesis, linkText } from '../core/chain.ts'
+import { dataText, genesis, linkText } from '../core/chain.ts'
 import { digestOf } from '../store/events.ts'
 import type { ChainRow, EventRow } from '../store/schema.ts'
 import { Fault, isObject, parsed } from './fault.ts'
@@ -25,8 +25,10 @@ export function checkLink(digests: Digests, row: Event): Data {
   if (row.sequence < next) throw new Fault('added row', where, `a second event ${row.sequence} of this chain`)
   const data = parsed(row.data, isObject, where)
   const { chain, sequence, previous, kind, action_id: actionId, actor, at, statement } = row
-  // A text that only reads the same, or an alarm that is neither 0 nor 1, would slip through the digest.
-  const isAsWritten = JSON.stringify(data) === row.data && [0, 1].includes(row.alarm)
+  const text = dataText(data)
+  // A text that only reads the same, or an alarm that is neither 0 nor 1, would slip through the digest. Earlier versions kept names
+  // in the order in which they were said.
+  const isAsWritten = [text, JSON.stringify(data)].includes(row.data) && [0, 1].includes(row.alarm)
   const link = {
     chain,
     sequence,
@@ -36,7 +38,7 @@ export function checkLink(digests: Digests, row: Event): Data {
     actor,
     alarm: row.alarm === 1,
     at,
-    data,
+    data: text,
     statement,
   }
   if (!isAsWritten || digestOf(linkText(link)) !== row.digest) {

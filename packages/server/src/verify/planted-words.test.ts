@@ -264,6 +264,15 @@ const rows: readonly Planted[] = [
     what: /state\.proof is "swept", and by its events it is "stopped"/,
   },
   {
+    name: 'of an action that has a proof before its end is changed',
+    plant: (copy, given) =>
+      copy.run(`update actions set state = json_set(state, '$.proof', 'swept') where id = ?`, given.running),
+    on: open,
+    kind: 'changed row',
+    where: /^actions/,
+    what: /state\.proof is "swept", and by its events it is null/,
+  },
+  {
     name: 'of an action with another script is changed',
     plant: (copy, given) =>
       copy.run(

@@ -22,7 +22,9 @@ export function checkAction(row: Row, replayed: Replayed | undefined, newest: nu
     throw new Fault(isLater ? 'truncated tail' : 'changed row', where, what)
   }
   const [is, due] = [flat(row, where), flat(toRow(action), where)]
-  const name = Object.keys(due).find((each) => !isSame(due[each], is[each] ?? null))
+  // What is null inside of a column is left out, or says so.
+  const inside = Object.keys(is).filter((each) => each.includes('.'))
+  const name = [...Object.keys(due), ...inside].find((each) => !isSame(due[each] ?? null, is[each] ?? null))
   if (name === undefined) return checkLists(row, action, where)
   const [found, wanted] = [is[name], due[name]].map((each) => JSON.stringify(each ?? null))
   throw new Fault('changed row', where, `its ${name} is ${found}, and by its events it is ${wanted}`)

@@ -41,6 +41,22 @@ async function afterWork(): Promise<TestDevice> {
 const shortOf = (found: readonly Found[]): readonly string[] =>
   found.map(({ kind, where }) => `${kind}: ${where}`)
 
+test('rows as earlier versions wrote them hold: what is null says so, names stand as they were said', async () => {
+  const device = await afterWork()
+  await server.issue(device.machineId)
+  await withCopy(async (copy) => {
+    copy.run(
+      `update actions set asked = json_insert(asked, '$.externalId', null, '$.scope', null),
+        state = json_insert(state, '$.proof', null, '$.reason', null, '$.detail', null, '$.lateOutcome', null, '$.cancel', null, '$.finishedAt', null)`,
+    )
+    for (const { n, data } of copy.all('select n, data from events')) {
+      const names = Object.entries<unknown>(JSON.parse(String(data))).toReversed()
+      copy.run('update events set data = ? where n = ?', JSON.stringify(Object.fromEntries(names)), n ?? 0)
+    }
+    assert.deepEqual(await copy.found(), [])
+  })
+})
+
 describe('an agent’s data folder', () => {
   test('that remembers what is kept finds nothing', async () => {
     const device = await afterWork()
