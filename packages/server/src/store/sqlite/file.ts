@@ -5,8 +5,11 @@ import { isPassing } from '../result.ts'
 
 /** The checkpointing thread begins here. */
 const logToCarryOver = 4 * 1024 * 1024
-/** When the checkpointing thread does not keep up, the writer waits for a whole one, and the log begins anew. */
-const longestLog = 64 * 1024 * 1024
+/**
+ * When the checkpointing thread does not keep up, the writer waits for a whole one, and the log begins anew. The longer it was, the
+ * longer that takes, and the oftener a page was changed that is synced once (docs/decisions/0057).
+ */
+const longestLog = 256 * 1024 * 1024
 /** Not oftener: a page is carried over once for all that was written to it meanwhile, and commits wait for the same disk. */
 const checkpointEveryMs = 400
 const truncateEveryMs = 1_000
