@@ -46,7 +46,9 @@ export async function benchCancels({ actions, perRound }: Size, databaseUrl: str
   const server = fork(program, [folder, String(actions), databaseUrl ?? ''])
   try {
     const served = await told(server)
-    await run(name, served, perRound)
+    // Each action is cancelled once.
+    const most = Math.floor(actions / (warmUps + rounds * callers.length))
+    await run(name, served, Math.min(perRound, most))
     server.kill('SIGINT')
     await once(server, 'exit')
     checkHistory(folder, databaseUrl)
