@@ -9,9 +9,10 @@ import { afterEach, beforeAll, describe, test } from 'vitest'
 import { stage } from './stage.ts'
 import { explore, settings, summary, type Findings, type Search } from './check.ts'
 import { planted } from './faults.ts'
+import { numbers } from '../../packages/server/src/testing/dice.ts'
 import { beginnings, type Beginnings } from './given.ts'
 import { run } from './play.ts'
-import { scripts, scriptsWithRestores } from './script.ts'
+import { scripts, scriptsWithRestores, type Step } from './script.ts'
 import { World, type Given } from './world.ts'
 
 const { runs, seed } = settings
@@ -57,6 +58,35 @@ test('one script has one run', { timeout }, async () => {
     assert.deepEqual(one.story, other.story)
   }
 })
+
+/** Names that it had not synced yet are there for whoever starts next, and gone after a power cut: news would be told anew, with another time. */
+test(
+  'what an agent that is killed at any turn leaves is not built on while it can be lost',
+  { timeout },
+  async () => {
+    const quietly = { order: [] }
+    const issued: readonly Step[] = [
+      { do: 'issue', by: 'ann' },
+      { do: 'exchange', ...quietly },
+    ]
+    for (const turns of numbers(60)) {
+      await run(new World(begin.memory), [
+        ...issued,
+        { do: 'exit', which: 0, leavesChild: false },
+        { do: 'work', turns, ...quietly },
+        { do: 'kill' },
+        { do: 'start' },
+        { do: 'exchange', ...quietly },
+        { do: 'cutPower', ...quietly },
+        { do: 'pass', ms: 1_000 },
+        { do: 'deliver', which: 0 },
+        { do: 'start' },
+        { do: 'exchange', ...quietly },
+        ...issued,
+      ])
+    }
+  },
+)
 
 describe('a planted fault is found', () => {
   test.each(Object.entries(planted))('%s', { timeout }, async (name, faults) => {

@@ -92,6 +92,8 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
   const memory = join(dataFolder, 'remembered')
   await makeFolder(held)
   await makeFolder(memory)
+  // Before anything is built on it: see `Sync.open`.
+  for (const folder of [held, memory]) await syncFolder(folder)
   await clearMemory(memory)
   const again = join(dataFolder, 'relisted.json')
   const relisted = async (): Promise<readonly string[]> => (await readJson<string[]>(again)) ?? []
@@ -179,6 +181,7 @@ async function mend(folder: string): Promise<void> {
   const isThere = (name: string): boolean => existsSync(join(folder, name))
   // Half accepted, or half forgotten: nothing, and nobody would look at it again.
   if (!isThere('offer.json')) return removeFolder(folder)
+  await syncFolder(folder)
   const hasBegun = ['run/0/stdout', 'stand.json', 'promise-0.json'].some(isThere)
   if (isThere('verdict.json') || !hasBegun) return
   const unknown = { scope: '', bootId: 'lost', bootSeconds: 0 }

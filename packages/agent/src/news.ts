@@ -10,7 +10,7 @@ import {
   type NewsItem,
   type NewsKind,
 } from '@countermand/contract'
-import { makeFolder, removeDrafts, removeFolder, writeDurably } from './host/files.ts'
+import { makeFolder, removeDrafts, removeFolder, syncFolder, writeDurably } from './host/files.ts'
 import { readJson } from './journal.ts'
 import { killPoint } from './kill-points.ts'
 
@@ -34,6 +34,8 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
   const folder = join(dataFolder, `news-${genesis.slice(0, 16)}`)
   await makeFolder(folder)
   await removeDrafts(folder)
+  // As in `Sync.open`: what is read here will be said.
+  await syncFolder(folder)
   const fileOf = (n: number): string => join(folder, `${String(n).padStart(12, '0')}.json`)
   const kept: NewsItem[] = []
   for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).toSorted()) {
