@@ -34,14 +34,8 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
   const folder = join(dataFolder, `news-${genesis.slice(0, 16)}`)
   await makeFolder(folder)
   await removeDrafts(folder)
-  // As in `Sync.open`: what is read here will be said.
-  await syncFolder(folder)
   const fileOf = (n: number): string => join(folder, `${String(n).padStart(12, '0')}.json`)
-  const kept: NewsItem[] = []
-  for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).toSorted()) {
-    const item = await readJson<NewsItem>(join(folder, name))
-    if (item !== null) kept.push(item)
-  }
+  const kept = await itemsIn(folder)
   let last = kept.at(-1) ?? null
   let unsaid = kept.filter(({ n }) => n > acknowledged)
   let said = kept.filter(({ n }) => n <= acknowledged)
@@ -79,4 +73,15 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
       for (const { n } of done) await removeFolder(fileOf(n))
     },
   }
+}
+
+async function itemsIn(folder: string): Promise<readonly NewsItem[]> {
+  // As in `Sync.open`: what is read here will be said.
+  await syncFolder(folder)
+  const items: NewsItem[] = []
+  for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).toSorted()) {
+    const item = await readJson<NewsItem>(join(folder, name))
+    if (item !== null) items.push(item)
+  }
+  return items
 }
