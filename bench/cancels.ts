@@ -33,7 +33,7 @@ export interface Size {
 /** The compiler of the runtime is at work during the first. */
 const warmUps = 3
 const rounds = 5
-/** Each waits for its answer before it asks again. Cancels, which wait for a disk, keep the machine busy with the larger number only. */
+/** Each waits for its answer before it asks again; of cancels, which wait for a disk, there are more a second with the larger number. */
 const callers = [128, 256] as const
 /** Beside the cancels somebody looks at single actions, one at a time. */
 const readEveryMs = 20
@@ -82,15 +82,15 @@ async function run(name: string, served: Served, perRound: number): Promise<void
     return now
   }
   for (let warmUp = 1; warmUp <= warmUps; warmUp += 1) await round('warm-up', callers[1])
-  const found = callers.map((at) => ({ at, rounds: new Array<Round>() }))
+  const found = callers.map((at) => ({ at, all: new Array<Round>() }))
   for (let number = 1; number <= rounds; number += 1)
-    for (const { at, rounds: so } of found) so.push(await round(`round ${number}`, at))
-  for (const { at, rounds: all } of found) sum(`${name}, ${at} callers`, all)
+    for (const { at, all } of found) all.push(await round(`round ${number}`, at))
+  for (const { at, all } of found) summarize(`${name}, ${at} callers`, all)
 }
 
 const ratioOf = ({ cancel, bare }: Round): number => cancel.perSecond / bare.perSecond
 
-function sum(what: string, all: readonly Round[]): void {
+function summarize(what: string, all: readonly Round[]): void {
   const middle = (of: (round: Round) => number): number => median(all.map(of))
   const perSecond = middle(({ cancel }) => cancel.perSecond)
   const p99 = [

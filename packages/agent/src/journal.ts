@@ -92,7 +92,6 @@ export async function openJournal(dataFolder: string): Promise<Journal> {
   const memory = join(dataFolder, 'remembered')
   await makeFolder(held)
   await makeFolder(memory)
-  // Before anything is built on it: see `Sync.open`.
   for (const folder of [held, memory]) await syncFolder(folder)
   await clearMemory(memory)
   const again = join(dataFolder, 'relisted.json')

@@ -76,7 +76,6 @@ export async function openNews(dataFolder: string, genesis: string, acknowledged
 }
 
 async function itemsIn(folder: string): Promise<readonly NewsItem[]> {
-  // As in `Sync.open`: what is read here will be said.
   await syncFolder(folder)
   const items: NewsItem[] = []
   for (const name of (await readdir(folder)).filter((file) => file.endsWith('.json')).toSorted()) {

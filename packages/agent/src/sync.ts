@@ -79,7 +79,6 @@ export class Sync {
 
   static async open(dataFolder: string, identity: Identity): Promise<Sync> {
     await removeDrafts(dataFolder)
-    // A name that a killed agent had not synced yet could go with the power, after it has been built on.
     await syncFolder(dataFolder)
     const file = join(dataFolder, `sync-${identity.keyThumbprint.slice(0, 16)}.json`)
     const start = {

@@ -40,7 +40,11 @@ export async function createExclusively(path: string, content: Uint8Array | stri
   }
 }
 
-/** Puts a folder's entries on disk: a synced file whose name is not is lost all the same. */
+/**
+ * Puts a folder's entries on disk: a synced file whose name is not is lost all the same. Whoever goes on from what an earlier agent has
+ * written does this before reading it: that one may have been killed before it could, and what is built on it by then would
+ * outlive it when the power is cut.
+ */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r')
   try {

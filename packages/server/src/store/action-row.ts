@@ -1,6 +1,6 @@
 /** An action as a row, and back. */
 import type { Selectable } from 'kysely'
-import type { Action, Cancel, Effect, Order } from '../core/action-shape.ts'
+import type { Action, Cancel, Order } from '../core/action-shape.ts'
 import type { ActionRow } from './schema.ts'
 
 type Times<T> = {
@@ -17,16 +17,11 @@ type Wish = 'comment' | 'externalId' | 'scope'
 /** But what has a column of its own. */
 type Asked = Omit<Order, 'id' | 'type' | 'machineId' | 'requestor' | 'createdAt' | When | Wish> &
   Said<Times<Pick<Order, When>> & Pick<Order, Wish>>
-interface State
-  extends
-    Pick<Action, 'attempt' | 'commands'>,
-    Said<Pick<Action, 'proof' | 'reason' | 'detail' | 'lateOutcome'>> {
-  readonly effect: Effect
-  readonly cancel?: Times<Cancel> | null | undefined
-  readonly updatedAt: number
-  readonly finishedAt?: number | null | undefined
-  readonly deadlineAt?: number | null | undefined
-}
+type State = Pick<Action, 'attempt' | 'effect' | 'commands'> &
+  Times<Pick<Action, 'updatedAt'>> &
+  Said<Pick<Action, 'proof' | 'reason' | 'detail' | 'lateOutcome'>> &
+  Said<Times<Pick<Action, 'finishedAt' | 'deadlineAt'>>> &
+  Said<{ readonly cancel: Times<Cancel> | null }>
 
 type Row = Selectable<ActionRow>
 
@@ -78,7 +73,7 @@ export function toRow(action: Action): OwnColumns {
 
 /**
  * A row that grows makes SQLite divide its page and write the neighbours: half as much again for each cancel. So the state has
- * from the beginning the room that it needs for an ordinary end.
+ * from the beginning the room that it needs for an ordinary end, and no more: two ordinary rows fit on a page of `sqlite/file.ts`.
  */
 const roomToGrow = 540
 

@@ -33,11 +33,11 @@ export function keepCarryingOver(database: DatabaseSync, file: string): void {
   }, checkpointEveryMs)
 }
 
-/** For the one that writes to call before each batch. */
-export function boundLog(database: DatabaseSync, file: string): () => void {
+/** For the one that writes to call before each batch. `longest`: bytes of log. */
+export function boundLog(database: DatabaseSync, file: string, longest = longestLog): () => void {
   let notBefore = 0
   return () => {
-    if (performance.now() < notBefore || logSize(file) <= longestLog) return
+    if (performance.now() < notBefore || logSize(file) <= longest) return
     notBefore = performance.now() + truncateEveryMs
     // A reader that takes long, somebody who verifies for example, is not waited for: callers are waiting too.
     database.exec('PRAGMA busy_timeout = 0')
