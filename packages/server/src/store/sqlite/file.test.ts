@@ -23,7 +23,7 @@ function given() {
   const write = (bytes: number): unknown =>
     writer.prepare('insert into words values (?)').run('x'.repeat(bytes))
   const log = (): number => statSync(`${file}-wal`).size
-  return { reader, write, log, bound: boundLog(writer, file, longest) }
+  return { reader, writer, write, log, bound: boundLog(writer, file, longest) }
 }
 
 test('a log that is longer than it may be is cut, with everything in the file; a shorter one is left alone', () => {
@@ -40,7 +40,8 @@ test('a log that is longer than it may be is cut, with everything in the file; a
 })
 
 test('while somebody reads it is left as it is, and grows', () => {
-  const { reader, write, log, bound } = given()
+  const { reader, writer, write, log, bound } = given()
+  const patience = writer.prepare('pragma busy_timeout').get()
   write(longest)
   reader.exec('begin')
   reader.prepare('select count(*) from words').get()
@@ -48,6 +49,11 @@ test('while somebody reads it is left as it is, and grows', () => {
   const before = log()
   bound()
   assert.equal(log(), before)
+  assert.deepEqual(
+    writer.prepare('pragma busy_timeout').get(),
+    patience,
+    'with others it is patient as before',
+  )
   write(1)
   assert.ok(log() > before)
   reader.exec('commit')
