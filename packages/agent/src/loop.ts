@@ -6,12 +6,14 @@ import { Damaged, certificateTrouble, diskTrouble, plainly } from './trouble.ts'
 
 /** With a stream that lives, wake-ups come by it; without one the device asks. */
 const idleMs = { listening: 5 * 60_000, alone: 30_000 }
+/** News that a reply has brought about (a cancel was heard) waits so long for what mostly follows at once (all is dead): one exchange instead of two. */
+const togetherMs = 50
 const longestPauseMs = 30_000
 
 export interface LoopParts {
   readonly sync: Sync
   readonly self: () => Promise<Self>
-  /** More was told than the statement held. */
+  /** Is there something to be said that the last statement did not hold? */
   readonly hasNews: () => boolean
   readonly obey: (answer: Answer) => Promise<void>
   readonly answered: (answer: Answer) => void
@@ -41,7 +43,7 @@ export function openLoop(parts: LoopParts): Loop {
     sleeping = Promise.withResolvers()
     if (wanted) return
     const over = new AbortController()
-    const ms = (isListening ? idleMs.listening : idleMs.alone) * jitter
+    const ms = parts.hasNews() ? togetherMs : (isListening ? idleMs.listening : idleMs.alone) * jitter
     const timer = pause(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
       () => undefined,
     )
@@ -59,7 +61,7 @@ export function openLoop(parts: LoopParts): Loop {
         wanted = false
         try {
           const { isRepeated } = await once(parts)
-          if (isRepeated || parts.hasNews()) wanted = true
+          if (isRepeated) wanted = true
           failures = 0
           if (await isOver(parts, false)) return
         } catch (thrown) {

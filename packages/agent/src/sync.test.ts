@@ -12,7 +12,7 @@ import { Statement, devicePaths, fits, messageTypes, type NewsItem, type Reply }
 import { CompactSign, exportJWK, generateKeyPair } from 'jose'
 import { describe, test } from 'vitest'
 import { readIdentity } from './identity.ts'
-import { openLoop } from './loop.ts'
+import { openLoop, type Loop } from './loop.ts'
 import { openNews } from './news.ts'
 import { Sync, TwoHistories, type Self } from './sync.ts'
 import { facts, inFolder, makeOrderKey, newId, replyOf, until, type OrderKey } from './testing/fakes.ts'
@@ -280,6 +280,46 @@ test('news told while an unanswered statement is said again follows at once, not
     }
     // Idle is 24 s at least; the waiting here gives up before.
     await until('the news to arrive', () => known.length === 1)
+    stop.abort()
+    await running
+  }))
+
+test('what a reply has brought about and what follows from it are said in one statement', () =>
+  withServer(async ({ server, open, folder }) => {
+    const sync = await open()
+    const news = await openNews(folder, 'G'.repeat(43), 0)
+    const stop = new AbortController()
+    const action = newId()
+    const orders = [
+      // Nobody asks for a sync for the sake of the first word; the end does, a moment later.
+      async () => {
+        await news.tell({ kind: 'cancel_acknowledged', action })
+        const over = (): Promise<void> => news.tell({ kind: 'refused_start', action, commands: [] })
+        setTimeout(() => void over().then(() => loop.soon()), 10)
+      },
+      () => news.tell({ kind: 'cannot_stop', action, detail: 'for the test' }),
+    ]
+    const loop: Loop = openLoop({
+      sync,
+      log: () => undefined,
+      self: () => Promise.resolve({ ...self, news: news.pending() }),
+      hasNews: () => news.pending().length > 0,
+      isOver: () => Promise.resolve(false),
+      answered: () => undefined,
+      obey: async ({ reply }) => {
+        await news.acknowledge(reply.acknowledged)
+        await orders.shift()?.()
+      },
+    })
+    const said: (readonly string[])[] = []
+    server.respond = (statement) => {
+      said.push(statement.news.map(({ kind }) => kind))
+      return server.answer(statement, { acknowledged: statement.news.at(-1)?.n ?? 0 })
+    }
+    const running = loop.run(stop.signal)
+    // A word that nothing follows is said all the same, and long before the next idle pause is over.
+    await until('both to arrive', () => said.length >= 3)
+    assert.deepEqual(said.slice(0, 3), [[], ['cancel_acknowledged', 'refused_start'], ['cannot_stop']])
     stop.abort()
     await running
   }))

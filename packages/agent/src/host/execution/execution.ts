@@ -54,7 +54,7 @@ export function openExecution(options: {
   const source = `countermand_${createHash('sha256').update(name).digest('hex').slice(0, 12)}`
   const parts = { folder, log, fileSystems, source, trust: openTrust({ folder, log }), stopped: null }
   return {
-    obstacle: () => obstacleTo(source),
+    obstacle: () => Promise.resolve(obstacleTo(source)),
     prepare: (signal) => void keepFresh(parts, signal),
     apply: (isRestricted) => (isRestricted ? putUp(parts) : lift(parts)),
     difference: (isRestricted) => (isRestricted ? differenceOf(parts) : Promise.resolve(leftOver(parts))),
@@ -65,7 +65,7 @@ export function openExecution(options: {
 /** `isRenewal`: where one stands, and not where it has been lifted meanwhile. */
 async function putUp(parts: Parts, { isRenewal = false } = {}): Promise<void> {
   const { folder, source, trust, log } = parts
-  const obstacle = await obstacleTo(source)
+  const obstacle = obstacleTo(source)
   if (obstacle !== null) throw new Error(`This host cannot be restricted: ${obstacle.detail}.`)
   for (const { pid, isStopped } of ours(source)) if (isStopped) letGoOn(pid)
   // What is known is good enough while it changes: it is looked at again when that has ended.
@@ -103,7 +103,7 @@ async function isStanding(parts: Parts, rules: RulesFile): Promise<boolean> {
 
 async function start(parts: Parts, rules: RulesFile, held: number): Promise<void> {
   const { folder, source } = parts
-  const [unshare = null, shell = null] = await Promise.all(['unshare', 'sh'].map(findProgram))
+  const [unshare, shell] = [findProgram('unshare'), findProgram('sh')]
   const script = [shell ?? 'sh', join(folder, 'start.sh'), folder, rules, source]
   const ran = await run([unshare ?? 'unshare', '--mount', '--propagation', 'slave', ...script], { held })
   if (!ran.isDone) throw new Error(`fapolicyd could not be started (${ran.trouble}).`)
@@ -116,7 +116,7 @@ async function trouble({ folder, source }: Parts, rules: RulesFile): Promise<str
   const watched = await watchedSoon(source)
   if (watched === null) return 'fapolicyd has ended as soon as it began; the log of this system says why.'
   if (watched.length === 0) return 'fapolicyd runs, and the kernel asks it about no file system.'
-  const shell = (await findProgram('sh')) ?? 'sh'
+  const shell = findProgram('sh') ?? 'sh'
   const own = await run([shell, '-c', ':']).catch((thrown: unknown) => codeOf(thrown) ?? 'unknown')
   if (typeof own === 'string' || !own.isDone)
     return `With fapolicyd, programs of this host's own do not start (${typeof own === 'string' ? own : own.trouble}).`
@@ -247,7 +247,7 @@ async function endAll(source: string): Promise<void> {
 }
 
 async function locked<T>({ folder }: Parts, work: (held: number) => Promise<T>): Promise<T> {
-  const flock = await findProgram('flock')
+  const flock = findProgram('flock')
   if (flock === null) throw new Error(`To be restricted, this host needs: ${lineFor(['util-linux'])}`)
   return underLock({ flock, path: join(folder, 'lock') }, work)
 }

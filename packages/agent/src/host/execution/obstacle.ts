@@ -17,14 +17,14 @@ const packages = [
   ['mount', 'mount'],
 ] as const
 
-export async function obstacleTo(source: string): Promise<Obstacle | null> {
+export function obstacleTo(source: string): Obstacle | null {
   if (!existsSync(dpkgStatus))
     return {
       why: 'platform',
       detail: 'what is trusted is what dpkg has installed, and this host installs with something else',
     }
   const missing = new Set<string>()
-  for (const [name, brings] of packages) if ((await findProgram(name)) === null) missing.add(brings)
+  for (const [name, brings] of packages) if (findProgram(name) === null) missing.add(brings)
   if (missing.size > 0) return { why: 'missing_tool', detail: lineFor([...missing]) }
   const other = findDaemons(source).find(({ isOurs }) => !isOurs)
   const end = '"systemctl mask --now fapolicyd" leaves it to Countermand'

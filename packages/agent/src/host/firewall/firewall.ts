@@ -40,7 +40,7 @@ export function openFirewall(options: {
   const { name, folder, log } = options
   const parts = { table: tableOf(name), folder, log, owners: openOwners(log), expected: new Map() }
   return {
-    lack,
+    lack: () => Promise.resolve(lack()),
     apply: (barrier) => (barrier === null ? lift(parts) : putUp(parts, barrier)),
     difference: (barrier) => (barrier === null ? leftOver(parts) : differenceFrom(parts, barrier)),
     watch: (changed) => watchRules(changed, log),
@@ -60,22 +60,22 @@ const packages = [
   ['unshare', 'util-linux'],
 ] as const
 
-async function lack(): Promise<string | null> {
+function lack(): string | null {
   const missing = new Set<string>()
-  for (const [name, brings] of packages) if ((await findProgram(name)) === null) missing.add(brings)
+  for (const [name, brings] of packages) if (findProgram(name) === null) missing.add(brings)
   if (missing.size === 0) return null
   return installLine(() => [...missing]) ?? `the packages ${[...missing].join(' and ')} of this system`
 }
 
-async function programs(): Promise<Programs> {
-  const [nft, flock, unshare] = await Promise.all(['nft', 'flock', 'unshare'].map(findProgram))
+function programs(): Programs {
+  const [nft, flock, unshare] = ['nft', 'flock', 'unshare'].map(findProgram)
   if (nft && flock && unshare) return { nft, flock, unshare }
-  throw new Error(`To be isolated, this host needs: ${await lack()}`)
+  throw new Error(`To be isolated, this host needs: ${lack()}`)
 }
 
 async function putUp(parts: Parts, barrier: Barrier): Promise<void> {
   const { table, folder } = parts
-  const tools = await programs()
+  const tools = programs()
   const plan = await planOf(barrier, (name) => parts.owners.ask(name))
   const wanted = await expectedOf(parts, plan, tools)
   await makeFolder(folder)
@@ -109,7 +109,7 @@ async function lift(parts: Parts): Promise<void> {
   const { table, folder } = parts
   // Where nothing was ever put up, nothing is needed to see that nothing stands.
   if ((await leftOver(parts)) === null && !(await hasText(folder))) return
-  const { nft, flock } = await programs()
+  const { nft, flock } = programs()
   await makeFolder(folder)
   await underLock({ flock, path: lockOf(folder) }, async (held) => {
     await load(nft, [undoOf(table)], { held })
@@ -122,7 +122,7 @@ async function lift(parts: Parts): Promise<void> {
 
 async function leftOver({ table, folder }: Parts): Promise<string | null> {
   try {
-    const { nft } = await programs()
+    const { nft } = programs()
     const now = await listed(nft, table)
     return now === null ? null : `The table inet ${table} stands, and this host is not to be isolated.`
   } catch (thrown) {
@@ -132,7 +132,7 @@ async function leftOver({ table, folder }: Parts): Promise<string | null> {
 }
 
 async function differenceFrom(parts: Parts, barrier: Barrier): Promise<string | null> {
-  const tools = await programs()
+  const tools = programs()
   const plan = await planOf(barrier, (name) => parts.owners.remembered(name))
   const { listing } = await expectedOf(parts, plan, tools)
   const now = await listed(tools.nft, parts.table)

@@ -28,7 +28,7 @@ export function openOwners(log: (line: string) => void): Owners {
 
 async function uidOf(name: string): Promise<number | null> {
   if (/^\d+$/.test(name)) return Number(name) <= greatest ? Number(name) : null
-  const id = await findProgram('id')
+  const id = findProgram('id')
   if (id === null) return null
   const { isDone, output } = await run([id, '-u', '--', name])
   return isDone && /^\d+\n$/.test(output) ? Number(output) : null

@@ -34,7 +34,7 @@ async function keepWatching(
 
 /** Until it ends, or is ended. Says whether it worked. */
 async function monitor(over: AbortSignal, changed: () => void): Promise<boolean> {
-  const command = await monitorCommand()
+  const command = monitorCommand()
   if (command === null || over.aborted) return false
   const [file = '', ...args] = command
   const child = spawn(file, args, { env: environment, stdio: ['ignore', 'pipe', 'ignore'] })
@@ -64,8 +64,8 @@ function listen(child: ChildProcess, changed: () => void): Promise<boolean> {
 }
 
 /** It ends with the agent, however that ends; without setpriv, at the next change that it would have to tell. */
-async function monitorCommand(): Promise<readonly string[] | null> {
-  const [nft, setpriv] = await Promise.all([findProgram('nft'), findProgram('setpriv')])
+function monitorCommand(): readonly string[] | null {
+  const [nft, setpriv] = [findProgram('nft'), findProgram('setpriv')]
   if (nft === null) return null
   return setpriv === null ? [nft, 'monitor'] : [setpriv, '--pdeathsig', 'TERM', nft, 'monitor']
 }
