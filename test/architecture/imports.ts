@@ -48,7 +48,14 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'contract',
     'node:*',
   ],
-  'server/files': ['server/files', 'server/app/ports.ts', 'server/core/errors.ts', 'contract', 'node:*'],
+  'server/files': [
+    'server/files',
+    'server/durable.ts',
+    'server/app/ports.ts',
+    'server/core/errors.ts',
+    'contract',
+    'node:*',
+  ],
   'server/ids': ['server/ids', 'server/app/ports.ts', 'node:*'],
   'server/issuers': [
     'server/issuers',
@@ -57,7 +64,14 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
     'server/core/errors.ts',
     'jose',
   ],
-  'server/signing': ['server/signing', 'server/app/ports.ts', 'contract', 'jose', 'node:*'],
+  'server/signing': [
+    'server/signing',
+    'server/durable.ts',
+    'server/app/ports.ts',
+    'contract',
+    'jose',
+    'node:*',
+  ],
 
   'server/telemetry': [
     'server/telemetry',
@@ -78,13 +92,13 @@ export const mayImport: Readonly<Record<string, readonly string[]>> = {
   'server/tls': ['server/tls', 'server/config', 'server/timers.ts', 'types fastify', 'node:*'],
   'server/tls/private-ca.ts': [
     'server/tls',
-    'server/signing/keep.ts',
+    'server/durable.ts',
     '@peculiar/x509',
     'reflect-metadata',
     'node:*',
   ],
 
-  'server/start': ['server/start', 'server/app', 'server/config', 'contract', 'node:*'],
+  'server/start': ['server/start', 'server/durable.ts', 'server/app', 'server/config', 'contract', 'node:*'],
   'server/config': [
     'server/config',
     'types server/core/access-token.ts',

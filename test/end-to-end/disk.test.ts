@@ -81,10 +81,10 @@ function assertSavedBeforeSent({ calls }: Trace): void {
 }
 
 describe.skipIf(!isAble)('at the server', { timeout }, () => {
-  test('an action is on disk before its 201, and a cancel before its 200', () =>
+  test('an action is on disk before its 201, a cancel before its 200, and a file with the folders that lead to it', () =>
     withWorld(
       {
-        aroundServer: (folder) => traced(join(folder, 'trace'), [...syncs, ...writes]),
+        aroundServer: (folder) => traced(join(folder, 'trace'), [...syncs, ...writes, ...names]),
         serverFlags: ['--settle-ms', '0'],
       },
       async ({ api, device, folder, server }) => {
@@ -102,6 +102,7 @@ describe.skipIf(!isAble)('at the server', { timeout }, () => {
         const trace = openTrace(join(folder, 'trace'))
         assertCommittedBeforeAnswered(trace, id, 201)
         assertCommittedBeforeAnswered(trace, word, 200)
+        assertKeptBeforeAnswered(trace)
       },
     ))
 })
@@ -116,6 +117,19 @@ function assertCommittedBeforeAnswered(trace: Trace, word: string, status: numbe
     isBefore(synced, answered),
     `${synced.text} (${synced.answered}) before ${status} (${answered.asked})`,
   )
+}
+
+/** The script's content is synced before it has its name, and every folder from there up to the server's own before the 200. */
+function assertKeptBeforeAnswered(trace: Trace): void {
+  const named = trace.find(/^rename\w*\(.*\/\.upload-.*\/files\/library\/[0-9a-f]{64}"\) += 0/)
+  const content = trace.find(/^fsync\(\d+<[^>]*\/\.upload-[^>]*>\) += 0/)
+  assert.ok(isBefore(content, named), `${content.text} before ${named.text}`)
+  const answer = /^(write|writev|sendto|sendmsg)\(\d+<.*HTTP\/1\.1 200 .*#LibraryFiles\/\$entity/
+  const answered = trace.find(answer)
+  for (const folder of ['server/files/library', 'server/files', 'server']) {
+    const synced = trace.find(new RegExp(`^fsync\\(\\d+<[^>]*/${folder}>\\) += 0`), named)
+    assert.ok(isBefore(synced, answered), `${synced.text} before the 200`)
+  }
 }
 
 test('a log is read call by call, whatever was interrupted by whom', () => {

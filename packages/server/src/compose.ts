@@ -1,6 +1,5 @@
 /** The only file that chooses: which database, which bus, whose keys, which disk. */
 import { EventEmitter } from 'node:events'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Kysely } from 'kysely'
@@ -16,6 +15,7 @@ import { memoryBus } from './bus/memory.ts'
 import type { Config } from './config/index.ts'
 import { memoryCounters } from './counters/memory.ts'
 import { memorySignIns } from './counters/sign-ins.ts'
+import { makeFolder } from './durable.ts'
 import { diskFiles } from './files/disk.ts'
 import { diskUploads } from './files/uploads.ts'
 import { standingPatience, type Patience } from './http/guard/connections.ts'
@@ -62,7 +62,7 @@ export async function compose(
   { now = () => new Date(), logLevel, logTo, died = fatal, patience }: ComposeOptions,
 ): Promise<Running> {
   keepRequestsYoung()
-  await mkdir(config.dataFolder, { recursive: true, mode: 0o700 })
+  makeFolder(config.dataFolder)
   const bus = memoryBus()
   const ended = new Set<string>()
   const tls = await openTls(config, join(keysOf(config), 'ca.key'), now)

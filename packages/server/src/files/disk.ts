@@ -4,7 +4,8 @@ import { mkdir, open, readdir, rename, rm, stat, type FileHandle } from 'node:fs
 import { dirname, join } from 'node:path'
 import type { Files } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
-import { placeOf, syncFolder, whyUnkept } from './folder.ts'
+import { syncNames } from '../durable.ts'
+import { placeOf, whyUnkept } from './folder.ts'
 
 /** Files on this machine's disk: `FOLDER/SHELF/SHA256`. A file appears whole and synced, or not at all. */
 export function diskFiles(folder: string): Files {
@@ -16,7 +17,7 @@ export function diskFiles(folder: string): Files {
         const place = placeOf(folder, shelf, written.sha256)
         await mkdir(dirname(place), { recursive: true, mode: 0o700 })
         await rename(upload, place)
-        await syncFolder(dirname(place))
+        await syncNames(place, dirname(folder))
         return written
       } catch (thrown) {
         throw whyUnkept(thrown)

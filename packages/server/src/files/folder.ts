@@ -1,5 +1,4 @@
-/** What the files of this folder have in common: where they lie, when they are on disk, and what a full disk is called. */
-import { open } from 'node:fs/promises'
+/** What the files of this folder have in common: where they lie, and what a full disk is called. */
 import { join } from 'node:path'
 import { Refusal } from '../core/errors.ts'
 
@@ -9,13 +8,6 @@ export function placeOf(folder: string, shelf: string, sha256: string): string {
   if (!/^[\w/-]+$/.test(shelf) || !/^[0-9a-f]{64}$/.test(sha256))
     throw new Error(`No place for ${shelf}/${sha256}.`)
   return join(folder, shelf, sha256)
-}
-
-/** A name in a folder is on disk when the folder is. */
-export async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, 'r')
-  await handle.sync()
-  await handle.close()
 }
 
 /** A disk that takes nothing is no fault of ours, and passes: an expected no, with what to do. */

@@ -4,7 +4,8 @@ import { mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from '
 import { dirname, join } from 'node:path'
 import type { Part, StoredFile, UploadPlace, Uploads } from '../app/ports.ts'
 import { Refusal } from '../core/errors.ts'
-import { placeOf, syncFolder, whyUnkept } from './folder.ts'
+import { syncNames } from '../durable.ts'
+import { placeOf, whyUnkept } from './folder.ts'
 
 /** How far an upload is, and the hash of its bytes up to there. */
 interface Progress {
@@ -64,7 +65,7 @@ class DiskUploads implements Uploads {
       const kept = placeOf(this.folder, shelf, sha256)
       await mkdir(dirname(kept), { recursive: true, mode: 0o700 })
       await rename(this.fileOf(place, offset), kept)
-      await syncFolder(dirname(kept))
+      await syncNames(kept, dirname(this.folder))
     } catch (thrown) {
       throw whyUnkept(thrown)
     }

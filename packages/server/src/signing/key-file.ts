@@ -19,7 +19,7 @@ import {
 } from 'jose'
 import { parseJson } from '@countermand/contract'
 import type { KeyOf, Signer, VerifiedMessage } from '../app/ports.ts'
-import { keep } from './keep.ts'
+import { keepFile } from '../durable.ts'
 
 /** Devices and orders; RSA is what every token client can check. */
 const orderAlgorithm = 'EdDSA'
@@ -106,7 +106,7 @@ async function keyPair(file: string, algorithm: string): Promise<Pair> {
       extractable: true,
       ...(algorithm === 'RS256' && { modulusLength: 2048 }),
     })
-    await keep(file, JSON.stringify(await exportJWK(made.privateKey)))
+    await keepFile(file, JSON.stringify(await exportJWK(made.privateKey)))
   }
   const secret: JWK = JSON.parse(await readFile(file, 'utf8'))
   const { kty, crv, x, n, e } = secret
@@ -127,7 +127,7 @@ async function imported(jwk: JWK, algorithm: string): Promise<CryptoKey> {
 }
 
 async function sealKey(file: string): Promise<Buffer> {
-  if (!existsSync(file)) await keep(file, randomBytes(32).toString('base64url'))
+  if (!existsSync(file)) await keepFile(file, randomBytes(32).toString('base64url'))
   return Buffer.from(await readFile(file, 'utf8'), 'base64url')
 }
 

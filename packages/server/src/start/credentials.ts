@@ -1,10 +1,11 @@
 /** What a data folder gets on its first start: an application with every permission, and the file that tells of it. */
-import { chmod, open, readFile, rename } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { applicationPermissions } from '@countermand/contract'
 import { listApplications, makeApplication } from '../app/administer-applications.ts'
 import type { App } from '../app/ports.ts'
 import type { Config } from '../config/index.ts'
+import { keepFile } from '../durable.ts'
 
 /** `credentials.json`; what a playbook needs to talk to this server. */
 export interface Credentials {
@@ -52,11 +53,5 @@ export function addresses(
 
 /** Whole or not at all, and for its owner only. */
 export async function writeCredentials(dataFolder: string, credentials: Credentials): Promise<void> {
-  const file = fileOf(dataFolder)
-  const handle = await open(`${file}.tmp`, 'w', 0o600)
-  await handle.writeFile(`${JSON.stringify(credentials, null, 2)}\n`)
-  await handle.sync()
-  await handle.close()
-  await chmod(`${file}.tmp`, 0o600)
-  await rename(`${file}.tmp`, file)
+  await keepFile(fileOf(dataFolder), `${JSON.stringify(credentials, null, 2)}\n`)
 }

@@ -1,6 +1,7 @@
-import { accessSync, constants, mkdirSync } from 'node:fs'
+import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { makeFolder } from '../durable.ts'
 
 /** Why this server cannot start, in a sentence that says what to do. */
 export class StartError extends Error {}
@@ -30,7 +31,7 @@ export function lockFolder(folder: string): () => void {
 
 function makeWritable(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     accessSync(folder, constants.W_OK)
   } catch (thrown) {
     const why = thrown instanceof Error ? thrown.message : String(thrown)

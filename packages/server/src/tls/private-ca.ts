@@ -20,7 +20,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
 } from '@peculiar/x509'
-import { keep } from '../signing/keep.ts'
+import { keepFile } from '../durable.ts'
 import type { Certificates, Pair } from './certificates.ts'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
@@ -53,7 +53,7 @@ export async function openPrivateCa(
   { kept, shown, names }: PrivateCaOptions,
   now: Date,
 ): Promise<Certificates> {
-  if (!existsSync(kept)) await keep(kept, await makeCa(now))
+  if (!existsSync(kept)) await keepFile(kept, await makeCa(now))
   const ca = await readCa(kept)
   await publish(shown, ca.certificate.toString('pem'))
   let madeAt = now
