@@ -56,13 +56,30 @@ export function openActions(db: Kysely<Tables>, touched: Touched): ActionRows {
   }
 }
 
+/** One by one: what a kept statement answers must not change when a newer server adds a column to the table. */
+const columns = [
+  'actions.n',
+  'actions.id',
+  'actions.machine_id',
+  'actions.type',
+  'actions.requestor',
+  'actions.created_at',
+  'actions.asked',
+  'actions.state',
+  'actions.phase',
+  'actions.version',
+  'actions.maybe_live',
+  'actions.look_at',
+  'actions.last_event',
+  'actions.maybe_session',
+] as const
+
 /** With the head of its device's chain: who looks for one action usually has something to add. */
 const selectAction = hot((db, { id }: { id: string }) =>
   db
     .selectFrom('actions')
     .leftJoin('chains', 'chains.chain', 'actions.machine_id')
-    .selectAll('actions')
-    .select(['chains.sequence as head_sequence', 'chains.digest as head_digest'])
+    .select([...columns, 'chains.sequence as head_sequence', 'chains.digest as head_digest'])
     .where('actions.id', '=', id),
 )
 
@@ -70,7 +87,7 @@ const selectAction = hot((db, { id }: { id: string }) =>
 const selectLive = hot((db, { machineId }: { machineId: string }) =>
   db
     .selectFrom('actions')
-    .selectAll()
+    .select(columns)
     .where('machine_id', '=', machineId)
     .where('maybe_live', '=', sql.lit(1))
     .orderBy('n'),

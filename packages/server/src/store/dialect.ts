@@ -1,4 +1,5 @@
 /** What the two databases do differently once they are open. */
+import { hash } from 'node:crypto'
 import { SqliteAdapter, type CompiledQuery, type Kysely, type QueryResult, type SqliteDatabase } from 'kysely'
 import type { Tables } from './schema.ts'
 
@@ -19,6 +20,14 @@ export class AtHand extends SqliteAdapter {
     return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) }
   }
 }
+
+/** By which name a PostgreSQL connection keeps a statement, of those that are worth it; by text. */
+const names = new Map<string, string>()
+
+/** From now on every connection parses and plans this once. It stays until that is closed, so it must not be one of endlessly many. */
+export const keepStatement = (sql: string): void => void names.set(sql, hash('sha256', sql).slice(0, 32))
+
+export const nameOf = (sql: string): string | undefined => names.get(sql)
 
 /** Does an insert answer the number of its row without being asked? */
 export const saysInsertId = (db: Kysely<Tables>): boolean => db.getExecutor().adapter instanceof SqliteAdapter

@@ -1,6 +1,6 @@
 /** Queries that run thousands of times a second are written with Kysely like all others, and compiled once. */
 import type { Compilable, CompiledQuery, Kysely, QueryResult } from 'kysely'
-import { execute } from './dialect.ts'
+import { execute, keepStatement } from './dialect.ts'
 import type { Tables } from './schema.ts'
 
 /** Stands for a value that is bound later. */
@@ -30,6 +30,7 @@ export function hot<Values extends object, Row>(
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- holes have every name, and are gone before anything runs
       query = write(db, holes as Values).compile()
       compiled.set(kind, query)
+      keepStatement(query.sql)
     }
     const parameters = query.parameters.map((value) =>
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the hole was read off these very values

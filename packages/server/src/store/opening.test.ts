@@ -242,6 +242,25 @@ onEachDatabase((database) => {
     await after.close()
   })
 
+  test('a column that a newer server adds meanwhile disturbs nobody', async () => {
+    const server = await openServer({ databaseUrl: await database.fresh() })
+    await server.upload('run.sh')
+    const device = await enrol(server)
+    const takeBack = async (): Promise<void> => {
+      const { id } = await server.issue(device.machineId)
+      await device.bring(id, 'running')
+      assert.equal((await cancel(server, id)).status, 'InProgress')
+      device.stop(id)
+      await device.sync()
+      const { status, requestor, countermand } = await server.read(id)
+      assert.deepEqual([status, requestor, countermand.proof], ['Cancelled', 'an application', 'stopped'])
+    }
+    await takeBack()
+    server.rows.exec('alter table actions add column later integer not null default 7')
+    await takeBack()
+    await server.close()
+  })
+
   if (database.name === 'PostgreSQL') onlyOnPostgres(database)
 })
 
