@@ -61,8 +61,7 @@ async function cancel(
   if (record.committed !== null) return cannotStop({ news, retold }, id)
   const at = host.now()
   try {
-    // One that is there already is on disk with the cancel, which syncs the same folder.
-    const wasWithdrawn = record.verdict === null && (await journal.decide(id, { verdict: 'withdrawn', at }))
+    const wasWithdrawn = await journal.decide(id, { verdict: 'withdrawn', at })
     if (wasWithdrawn) killPoint('cancel-withdrawn')
     if (!(await journal.takeCancel(id, { at, graceMs }))) return await cannotStop({ news, retold }, id)
     killPoint('cancel-journalled')
