@@ -30,7 +30,7 @@ export interface Loop {
   run(signal: AbortSignal): Promise<void>
 }
 
-export function openLoop(parts: LoopParts): Loop {
+export function openLoop(parts: LoopParts, gatherMs = togetherMs): Loop {
   let wanted = true
   let isListening = false
   let sleeping = Promise.withResolvers<void>()
@@ -43,7 +43,7 @@ export function openLoop(parts: LoopParts): Loop {
     sleeping = Promise.withResolvers()
     if (wanted) return
     const over = new AbortController()
-    const ms = parts.hasNews() ? togetherMs : (isListening ? idleMs.listening : idleMs.alone) * jitter
+    const ms = parts.hasNews() ? gatherMs : (isListening ? idleMs.listening : idleMs.alone) * jitter
     const timer = pause(ms, undefined, { signal: AbortSignal.any([signal, over.signal]) }).catch(
       () => undefined,
     )

@@ -14,7 +14,7 @@ import { describe, test } from 'vitest'
 import { readIdentity } from './identity.ts'
 import { openLoop, type Loop } from './loop.ts'
 import { openNews } from './news.ts'
-import { Sync, TwoHistories, type Self } from './sync.ts'
+import { Sync, TwoHistories, type Answer, type Self } from './sync.ts'
 import { facts, inFolder, makeOrderKey, newId, replyOf, until, type OrderKey } from './testing/fakes.ts'
 
 const machineId = 'd'.repeat(40)
@@ -254,18 +254,23 @@ describe('an answer counts only if it is the first to the latest nonce', () => {
 
 const ownWords = '{"error":{"code":"Unauthorized","message":"This device was offboarded here."}}'
 
+/** What a loop needs, where nothing comes of it. */
+const quiet = {
+  log: () => undefined,
+  isOver: () => Promise.resolve(false),
+  answered: () => undefined,
+} as const
+
 test('news told while an unanswered statement is said again follows at once, not after the next idle pause', () =>
   withServer(async ({ server, open, folder }) => {
     const sync = await open()
     const news = await openNews(folder, 'G'.repeat(43), 0)
     const stop = new AbortController()
     const loop = openLoop({
+      ...quiet,
       sync,
-      log: () => undefined,
       self: () => Promise.resolve({ ...self, news: news.pending() }),
       hasNews: () => news.pending().length > 0,
-      isOver: () => Promise.resolve(false),
-      answered: () => undefined,
       obey: ({ reply }) => news.acknowledge(reply.acknowledged),
     })
     let known: readonly NewsItem[] = []
@@ -299,18 +304,18 @@ test('what a reply has brought about and what follows from it are said in one st
       },
       () => news.tell({ kind: 'cannot_stop', action, detail: 'for the test' }),
     ]
-    const loop: Loop = openLoop({
+    const parts = {
+      ...quiet,
       sync,
-      log: () => undefined,
       self: () => Promise.resolve({ ...self, news: news.pending() }),
       hasNews: () => news.pending().length > 0,
-      isOver: () => Promise.resolve(false),
-      answered: () => undefined,
-      obey: async ({ reply }) => {
+      obey: async ({ reply }: Answer) => {
         await news.acknowledge(reply.acknowledged)
         await orders.shift()?.()
       },
-    })
+    }
+    // Long enough for a slow disk; who has an end to tell waits for nothing.
+    const loop: Loop = openLoop(parts, 500)
     const said: (readonly string[])[] = []
     server.respond = (statement) => {
       said.push(statement.news.map(({ kind }) => kind))

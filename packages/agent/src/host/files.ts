@@ -153,10 +153,13 @@ async function writeDraft(path: string, content: Uint8Array | string, mode: numb
   return draft
 }
 
-/** Removes drafts that a crash has left in a folder: files under other names than their own, which nobody would ever read. */
-export async function removeDrafts(folder: string): Promise<void> {
+/**
+ * Removes drafts that a crash has left in a folder: files under other names than their own, which nobody would ever read. `of`: only
+ * those of these files, where others in the folder may be being written just now.
+ */
+export async function removeDrafts(folder: string, of?: readonly string[]): Promise<void> {
   const names = await readdir(folder)
-  await Promise.all(
-    names.filter((name) => name.includes('.tmp-')).map((name) => rm(join(folder, name), { force: true })),
-  )
+  const isDraft = (name: string): boolean =>
+    of === undefined ? name.includes('.tmp-') : of.some((file) => name.startsWith(`${file}.tmp-`))
+  await Promise.all(names.filter(isDraft).map((name) => rm(join(folder, name), { force: true })))
 }

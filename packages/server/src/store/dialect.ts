@@ -25,9 +25,9 @@ export class AtHand extends SqliteAdapter {
 const names = new Map<string, string>()
 
 /** From now on every connection parses and plans this once. It stays until that is closed, so it must not be one of endlessly many. */
-export const keepStatement = (sql: string): void => void names.set(sql, hash('sha256', sql).slice(0, 32))
+export const keepPrepared = (sql: string): void => void names.set(sql, hash('sha256', sql).slice(0, 32))
 
-export const nameOf = (sql: string): string | undefined => names.get(sql)
+export const preparedName = (sql: string): string | undefined => names.get(sql)
 
 /** Does an insert answer the number of its row without being asked? */
 export const saysInsertId = (db: Kysely<Tables>): boolean => db.getExecutor().adapter instanceof SqliteAdapter

@@ -37,7 +37,7 @@ export async function firstOther(place: Place, policy: Policy): Promise<string |
 /** In a new folder: by that, a daemon shows whether it was started with this one. */
 export async function writePolicy({ folder, source }: Place, policy: Policy): Promise<void> {
   const draft = join(folder, 'policy.new')
-  await removeDrafts(folder)
+  await removeDrafts(folder, Object.keys(scripts))
   await rm(draft, { recursive: true, force: true })
   await mkdir(draft, { mode: 0o700 })
   for (const [name, text] of Object.entries(policy)) await writeDurably(join(draft, name), text)

@@ -1,7 +1,7 @@
 /** PostgreSQL as Kysely has it. */
 import { Kysely, PostgresDialect } from 'kysely'
 import { Client, Pool, types } from 'pg'
-import { nameOf } from '../dialect.ts'
+import { preparedName } from '../dialect.ts'
 import type { Tables } from '../schema.ts'
 
 /** `url`: postgres://user:password@host:port/database; `most`: connections at once. */
@@ -26,7 +26,7 @@ export function openPostgres(url: string, most = 10): Kysely<Tables> {
 /** Kysely gives text and values; under a name, PostgreSQL parses and plans that text once for each connection. */
 class Keeping extends Client {
   override query(asked: unknown, values?: unknown, ...more: readonly unknown[]): never {
-    const name = typeof asked === 'string' ? nameOf(asked) : undefined
+    const name = typeof asked === 'string' ? preparedName(asked) : undefined
     const given = name === undefined ? [asked, values, ...more] : [{ name, text: asked, values }, ...more]
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion, typescript/unbound-method -- bound here; what it answers depends on how it is asked, and is passed on
     return Reflect.apply(super.query, this, given) as never

@@ -1,7 +1,7 @@
 /** What this host's packages have installed, kept on disk with what it depends on. */
 import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { makeFolder, removeDrafts, unlessGone, writeDurably } from '../../files.ts'
 import { dpkgStatus } from '../obstacle.ts'
@@ -35,7 +35,12 @@ export function openTrust({
   const file = join(folder, 'trust.json')
   let kept: Promise<Kept | null> | null = null
   let working: Promise<boolean> | null = null
-  const read = (): Promise<Kept | null> => (kept ??= readKept(file))
+  const first = async (): Promise<Kept | null> => {
+    // Not before each writing: another agent may be at it just now.
+    await removeDrafts(folder, [basename(file)]).catch(unlessGone)
+    return readKept(file)
+  }
+  const read = (): Promise<Kept | null> => (kept ??= first())
   const refresh = async (signal?: AbortSignal): Promise<boolean> => {
     const stamp = await stampOf(root)
     const former = await read()
@@ -43,7 +48,6 @@ export function openTrust({
     const from = performance.now()
     const found = await inThread({ root, former: former?.survey ?? noSurvey }, signal)
     await makeFolder(folder)
-    await removeDrafts(folder)
     await writeDurably(file, JSON.stringify({ form, stamp, survey: found } satisfies Kept))
     kept = Promise.resolve({ form, stamp, survey: found })
     log(`${wordsFor(found)} (${Math.round((performance.now() - from) / 100) / 10} s)`)
